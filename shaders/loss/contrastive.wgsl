@@ -1,0 +1,132 @@
+// Contrastive losses over a [b, b] block of dot products d_ij = zᴵ_i · zᵀ_j, with l_ij = α d_ij + β, α = exp(t).
+//
+// Sigmoid (SigLIP, arXiv:2303.15343): L = (1/b) Σ_ij −log σ(m_ij l_ij), m = 2I − 1.
+// Softmax (CLIP, arXiv:2103.00020): L = (1/2b) Σ_i [(lse_j l_ij − l_ii) + (lse_j l_ji − l_ii)].
+// Both write G_ij = ∂L/∂d_ij (so dZᴵ = G Zᵀ, dZᵀ = Gᵀ Zᴵ) and per row i: its share of L, of ∂L/∂t = Σ_j G_ij d_ij and
+// of ∂L/∂β. `finish` adds the rows. A workgroup of WORKGROUP lanes handles one row; lane sums are added in order:
+// deterministic.
+
+const WORKGROUP: u32 = 64u;
+
+struct Params {
+  batch: u32, // b
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dots: array<f32>;
+@group(0) @binding(2) var<storage, read> logit_scale: array<f32>; // t
+@group(0) @binding(3) var<storage, read> logit_bias: array<f32>; // β
+@group(0) @binding(4) var<storage, read> row_lse: array<f32>;
+@group(0) @binding(5) var<storage, read> column_lse: array<f32>;
+@group(0) @binding(6) var<storage, read_write> ddots: array<f32>; // G
+@group(0) @binding(7) var<storage, read_write> row_sums: array<vec4f>; // loss, ∂t, ∂β, unused
+@group(0) @binding(4) var<storage, read_write> row_lse_out: array<f32>;
+@group(0) @binding(5) var<storage, read_write> column_lse_out: array<f32>;
+@group(0) @binding(1) var<storage, read> row_sums_in: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> loss: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dlogit_scale: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dlogit_bias: array<f32>;
+
+var<workgroup> shares: array<vec4f, WORKGROUP>;
+
+fn total(local: u32, value: vec4f) -> vec4f {
+  shares[local] = value;
+  workgroupBarrier();
+  var sum = vec4f(0.0);
+  for (var lane = 0u; lane < WORKGROUP; lane++) {
+    sum += shares[lane];
+  }
+  return sum;
+}
+
+// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.
+fn softplus(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);
+}
+
+fn sigmoid(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  return select(e, 1.0, x >= 0.0) / (1.0 + e);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn sigmoid_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = group.x;
+  let alpha = exp(logit_scale[0]);
+  let scale = 1.0 / f32(params.batch);
+  var sums = vec4f(0.0);
+  for (var column = local; column < params.batch; column += WORKGROUP) {
+    let at = row * params.batch + column;
+    let sign = select(-1.0, 1.0, row == column);
+    let logit = alpha * dots[at] + logit_bias[0];
+    let dlogit = -sign * sigmoid(-sign * logit) * scale;
+    ddots[at] = dlogit * alpha;
+    sums += vec4f(softplus(-sign * logit) * scale, dlogit * alpha * dots[at], dlogit, 0.0);
+  }
+  let sum = total(local, sums);
+  if (local == 0u) { row_sums[row] = sum; }
+}
+
+// Log-sum-exp of row group.x (group.y = 0) or of column group.x (group.y = 1).
+@compute @workgroup_size(WORKGROUP)
+fn softmax_lse(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let alpha = exp(logit_scale[0]);
+  let b = params.batch;
+  let step = select(1u, b, group.y == 1u);
+  let first = select(group.x * b, group.x, group.y == 1u);
+  var highest = -1e30;
+  var sum = 0.0;
+  for (var i = local; i < b; i += WORKGROUP) {
+    let logit = alpha * dots[first + i * step] + logit_bias[0];
+    let peak = max(highest, logit);
+    sum = sum * exp(highest - peak) + exp(logit - peak);
+    highest = peak;
+  }
+  shares[local] = vec4f(highest, sum, 0.0, 0.0);
+  workgroupBarrier();
+  if (local != 0u) { return; }
+  var peak = -1e30;
+  for (var lane = 0u; lane < WORKGROUP; lane++) {
+    peak = max(peak, shares[lane].x);
+  }
+  var whole = 0.0;
+  for (var lane = 0u; lane < WORKGROUP; lane++) {
+    whole += shares[lane].y * exp(shares[lane].x - peak);
+  }
+  let lse = peak + log(whole);
+  if (group.y == 0u) { row_lse_out[group.x] = lse; } else { column_lse_out[group.x] = lse; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn softmax_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let row = group.x;
+  let alpha = exp(logit_scale[0]);
+  let scale = 0.5 / f32(params.batch);
+  var sums = vec4f(0.0);
+  for (var column = local; column < params.batch; column += WORKGROUP) {
+    let at = row * params.batch + column;
+    let logit = alpha * dots[at] + logit_bias[0];
+    let own = row == column;
+    let dlogit = scale * (exp(logit - row_lse[row]) + exp(logit - column_lse[column]) - select(0.0, 2.0, own));
+    ddots[at] = dlogit * alpha;
+    let share = select(0.0, scale * (row_lse[row] + column_lse[row] - 2.0 * logit), own);
+    sums += vec4f(share, dlogit * alpha * dots[at], dlogit, 0.0);
+  }
+  let sum = total(local, sums);
+  if (local == 0u) { row_sums[row] = sum; }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn finish(@builtin(local_invocation_index) local: u32) {
+  var sums = vec4f(0.0);
+  for (var row = local; row < params.batch; row += WORKGROUP) {
+    sums += row_sums_in[row];
+  }
+  let sum = total(local, sums);
+  if (local == 0u) {
+    loss[0] = sum.x;
+    dlogit_scale[0] = sum.y;
+    dlogit_bias[0] = sum.z;
+  }
+}

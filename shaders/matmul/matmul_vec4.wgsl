@@ -1,0 +1,140 @@
+// Matrix product, C = op(A) · op(B) + bias + addend, batched; every inner length a multiple of 4.
+//
+// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].
+// Each invocation keeps ROWS × COLUMNS outputs in registers and reads the operands straight from memory, so the same
+// text serves adapters whose workgroup memory is slow. Rows and columns past the edge are clamped when read and
+// dropped when written. Deterministic: one invocation sums one output in order of k.
+
+const TRANSPOSE_A: bool = false;
+const TRANSPOSE_B: bool = false;
+const BIAS: bool = false; // add bias[column]
+const ADDEND: bool = false; // add addend[row mod addend_rows, column]
+const ROWS: u32 = 8u; // outputs of one invocation; multiples of 4
+const COLUMNS: u32 = 8u;
+const GROUP_ROWS: u32 = 8u; // invocations of one workgroup
+const GROUP_COLUMNS: u32 = 8u;
+const COLUMN_VECTORS: u32 = COLUMNS / 4u;
+const ROW_VECTORS: u32 = ROWS / 4u;
+const ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  addend_rows: u32,
+  batch_stride_a: u32, // elements from one matrix of the batch to the next
+  batch_stride_b: u32,
+  batch_stride_c: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4f>;
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
+@group(0) @binding(4) var<storage, read> addend: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> c: array<vec4f>;
+
+@compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let row = id.y * ROWS;
+  let column = id.x * COLUMN_VECTORS; // in vectors
+  let columns = params.n / 4u;
+  if (row >= params.m || column >= columns) { return; }
+  let a_base = id.z * params.batch_stride_a / 4u;
+  let b_base = id.z * params.batch_stride_b / 4u;
+  let inner = params.k / 4u;
+
+  // Where this invocation's rows of A and columns of B start, in vectors.
+  var a_at: array<u32, ROWS>;
+  // @unroll
+  for (var i = 0u; i < ROWS; i++) {
+    if (TRANSPOSE_A) {
+      a_at[i] = a_base + min(row / 4u + i, params.m / 4u - 1u); // the first ROW_VECTORS are used
+    } else {
+      a_at[i] = a_base + min(row + i, params.m - 1u) * inner;
+    }
+  }
+  var b_at: array<u32, COLUMNS>;
+  // @unroll
+  for (var j = 0u; j < COLUMNS; j++) {
+    if (TRANSPOSE_B) {
+      b_at[j] = b_base + min(column * 4u + j, params.n - 1u) * inner;
+    } else {
+      b_at[j] = b_base + min(column + j, columns - 1u); // the first COLUMN_VECTORS are used
+    }
+  }
+
+  var sum: array<vec4f, ACCUMULATORS>;
+  // @unroll
+  for (var i = 0u; i < ACCUMULATORS; i++) {
+    sum[i] = vec4f(0.0);
+  }
+  for (var k = 0u; k < inner; k++) {
+    var left: array<vec4f, ROWS>; // [i]: A's row i at 4 values of k; transposed: [kk · ROW_VECTORS + i / 4]
+    var right: array<vec4f, COLUMNS>; // [kk · COLUMN_VECTORS + j]: B's vector j at k = kk
+    if (TRANSPOSE_A) {
+      // @unroll
+      for (var kk = 0u; kk < 4u; kk++) {
+        // @unroll
+        for (var i = 0u; i < ROW_VECTORS; i++) {
+          left[kk * ROW_VECTORS + i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];
+        }
+      }
+    } else {
+      // @unroll
+      for (var i = 0u; i < ROWS; i++) {
+        left[i] = a[a_at[i] + k];
+      }
+    }
+    if (TRANSPOSE_B) {
+      // @unroll
+      for (var j = 0u; j < COLUMN_VECTORS; j++) {
+        let b0 = b[b_at[j * 4u] + k];
+        let b1 = b[b_at[j * 4u + 1u] + k];
+        let b2 = b[b_at[j * 4u + 2u] + k];
+        let b3 = b[b_at[j * 4u + 3u] + k];
+        right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);
+        right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);
+        right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);
+        right[3u * COLUMN_VECTORS + j] = vec4f(b0.w, b1.w, b2.w, b3.w);
+      }
+    } else {
+      // @unroll
+      for (var kk = 0u; kk < 4u; kk++) {
+        // @unroll
+        for (var j = 0u; j < COLUMN_VECTORS; j++) {
+          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];
+        }
+      }
+    }
+    // @unroll
+    for (var kk = 0u; kk < 4u; kk++) {
+      // @unroll
+      for (var i = 0u; i < ROWS; i++) {
+        // @unroll
+        for (var j = 0u; j < COLUMN_VECTORS; j++) {
+          if (TRANSPOSE_A) {
+            sum[i * COLUMN_VECTORS + j] += left[kk * ROW_VECTORS + i / 4u][i % 4u] * right[kk * COLUMN_VECTORS + j];
+          } else {
+            sum[i * COLUMN_VECTORS + j] += left[i][kk] * right[kk * COLUMN_VECTORS + j];
+          }
+        }
+      }
+    }
+  }
+
+  // @unroll
+  for (var i = 0u; i < ROWS; i++) {
+    if (row + i < params.m) {
+      // @unroll
+      for (var j = 0u; j < COLUMN_VECTORS; j++) {
+        if (column + j < columns) {
+          var value = sum[i * COLUMN_VECTORS + j];
+          if (BIAS) { value += bias[column + j]; }
+          if (ADDEND) { value += addend[((row + i) % params.addend_rows) * columns + column + j]; }
+          c[id.z * params.batch_stride_c / 4u + (row + i) * columns + column + j] = value;
+        }
+      }
+    }
+  }
+}

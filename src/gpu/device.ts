@@ -1,0 +1,289 @@
+/**
+ * The one GPU of a process: adapter, limits, buffers, uploads, submits and read-backs.
+ *
+ * Nothing outside `src/gpu` touches WebGPU itself.
+ *
+ * @module
+ */
+
+import { Kernel } from "./kernel.ts";
+import type { Recording } from "./recorder.ts";
+import type { Shader } from "./shader.ts";
+import type { ConstantValues } from "./specialize.ts";
+
+/** Typed arrays that a buffer can be written from. */
+export type HostArray = Float32Array | Uint32Array | Int32Array | Uint8Array;
+
+/** A range of a GPU buffer. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+}
+
+/** What `superbatch info` prints and reports name. */
+export interface AdapterSummary {
+  /** The adapter's own description, such as `llvmpipe (LLVM 15.0.6, 256 bits)`. */
+  description: string;
+  vendor: string;
+  features: string[];
+  limits: Record<string, number>;
+}
+
+/** Counts of what a device was asked for; tests hold a step against them. */
+export interface DeviceCounters {
+  submits: number;
+  dispatches: number;
+  readBacks: number;
+  buffersCreated: number;
+  bindGroupsCreated: number;
+  pipelinesCreated: number;
+  /** Bytes of the buffers that are alive. */
+  allocatedBytes: number;
+}
+
+/** No adapter could be opened; the message says what to install. */
+export class NoAdapterError extends Error {
+  override name = "NoAdapterError";
+}
+
+const wantedFeatures = ["timestamp-query", "shader-f16"] as const;
+
+const wantedLimits = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupSizeZ",
+] as const;
+
+/** Offsets of bindings are multiples of this on every adapter. */
+export const BINDING_ALIGNMENT = 256;
+
+/** Rounds a byte count up to a multiple of {@link BINDING_ALIGNMENT}. */
+export function alignBinding(sizeBytes: number): number {
+  return Math.ceil(sizeBytes / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+}
+
+/**
+ * An open GPU.
+ *
+ * @example
+ * ```ts ignore
+ * import { Device } from "@superbatch/superbatch";
+ * using device = await Device.open();
+ * console.log(device.adapter.description);
+ * ```
+ */
+export class Device implements Disposable {
+  /** Which adapter this is and what it offers. */
+  readonly adapter: AdapterSummary;
+  /** What this device was asked for so far. */
+  readonly counters: DeviceCounters = {
+    submits: 0,
+    dispatches: 0,
+    readBacks: 0,
+    buffersCreated: 0,
+    bindGroupsCreated: 0,
+    pipelinesCreated: 0,
+    allocatedBytes: 0,
+  };
+  readonly #kernels = new Map<string, Kernel>();
+  readonly #live = new Set<GPUBuffer>();
+  #failure: Error | undefined;
+
+  private constructor(
+    /** @internal */ readonly gpu: GPUDevice,
+    adapter: GPUAdapter,
+  ) {
+    this.adapter = summarise(adapter, gpu);
+    gpu.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#failure ??= new Error(`The GPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`);
+    });
+    gpu.lost.then((info) => {
+      if (info.reason !== "destroyed") this.#failure ??= new Error(`The GPU was lost: ${info.message}`);
+    });
+  }
+
+  /**
+   * Opens the adapter that the system offers, with all the limits that it offers.
+   *
+   * @throws {NoAdapterError} when WebGPU is missing or offers no adapter
+   */
+  static async open(): Promise<Device> {
+    if (!globalThis.navigator?.gpu) {
+      throw new NoAdapterError(
+        "This runtime has no WebGPU. Use Deno 2.9 or later, or a browser with WebGPU switched on.",
+      );
+    }
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new NoAdapterError(
+        "No GPU adapter was found. Install a Vulkan driver for the GPU, or Mesa's software driver " +
+          "(Debian, Ubuntu: sudo apt-get install mesa-vulkan-drivers libvulkan1); ./superbatch does this by itself.",
+      );
+    }
+    const requiredLimits: Record<string, number> = {};
+    for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
+    const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
+    return new Device(await adapter.requestDevice({ requiredLimits, requiredFeatures }), adapter);
+  }
+
+  /** Whether an optional feature was granted. */
+  has(feature: "timestamp-query" | "shader-f16"): boolean {
+    return this.gpu.features.has(feature);
+  }
+
+  /** The most bytes that one binding may span. */
+  get maxBindingBytes(): number {
+    return Math.min(this.gpu.limits.maxStorageBufferBindingSize, this.gpu.limits.maxBufferSize);
+  }
+
+  /**
+   * A zeroed buffer that kernels, uploads and read-backs can use.
+   *
+   * @throws RangeError when the adapter cannot bind that many bytes
+   */
+  createBuffer(label: string, sizeBytes: number, extraUsage = 0): GPUBuffer {
+    if (sizeBytes > this.maxBindingBytes) {
+      throw new RangeError(
+        `Cannot allocate "${label}": it takes ${sizeBytes} bytes, and this adapter binds at most ` +
+          `${this.maxBindingBytes}. Use a smaller batch, image or model.`,
+      );
+    }
+    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
+    const buffer = this.gpu.createBuffer({ label, size, usage });
+    this.counters.buffersCreated++;
+    this.counters.allocatedBytes += size;
+    this.#live.add(buffer);
+    return buffer;
+  }
+
+  /** Frees a buffer. Work already submitted may still use it. */
+  destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.#live.delete(buffer)) return;
+    this.counters.allocatedBytes -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** Writes host data into a buffer, after the work submitted so far and before the work submitted next. */
+  write(buffer: GPUBuffer, data: HostArray, offsetBytes = 0): void {
+    const { buffer: host, byteOffset, byteLength } = data;
+    if (byteLength % 4 === 0) {
+      this.gpu.queue.writeBuffer(buffer, offsetBytes, host as ArrayBuffer, byteOffset, byteLength);
+    } else {
+      const padded = new Uint8Array(Math.ceil(byteLength / 4) * 4);
+      padded.set(new Uint8Array(host, byteOffset, byteLength));
+      this.gpu.queue.writeBuffer(buffer, offsetBytes, padded);
+    }
+  }
+
+  /** The kernel of an entry point with its constants set; compiled once. */
+  kernel(shader: Shader, entry: string, constants: ConstantValues): Kernel {
+    const key = `${shader.name}.${entry} ${JSON.stringify(constants)}`;
+    let kernel = this.#kernels.get(key);
+    if (!kernel) {
+      kernel = new Kernel(this, shader, entry, constants);
+      this.#kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  /** Runs recordings one after the other: one command buffer, one compute pass, one submit. */
+  submit(...recordings: Recording[]): void {
+    this.check();
+    const encoder = this.gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const recording of recordings) {
+      recording.encode(pass);
+      this.counters.dispatches += recording.length;
+    }
+    pass.end();
+    this.gpu.queue.submit([encoder.finish()]);
+    this.counters.submits++;
+  }
+
+  /**
+   * Copies a range of a buffer to the host. Waits for the GPU: never inside a step.
+   *
+   * @param offsetBytes a multiple of 4
+   * @param sizeBytes a multiple of 4
+   */
+  async read(buffer: GPUBuffer, offsetBytes: number, sizeBytes: number): Promise<ArrayBuffer> {
+    this.check();
+    this.counters.readBacks++;
+    const staging = this.gpu.createBuffer({
+      label: "read-back",
+      size: sizeBytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = this.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offsetBytes, staging, 0, sizeBytes);
+      this.gpu.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      this.check();
+      return staging.getMappedRange().slice(0);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Waits until everything submitted has run. */
+  async finish(): Promise<void> {
+    await this.gpu.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /**
+   * Runs `build` and waits for the validation of all that it made.
+   *
+   * @throws Error with the GPU's own message when something was refused
+   */
+  async validated<T>(what: string, build: () => T): Promise<T> {
+    this.gpu.pushErrorScope("validation");
+    this.gpu.pushErrorScope("out-of-memory");
+    let result: T;
+    let outOfMemory: GPUError | null, invalid: GPUError | null;
+    try {
+      result = build();
+    } finally {
+      outOfMemory = await this.gpu.popErrorScope();
+      invalid = await this.gpu.popErrorScope();
+    }
+    if (outOfMemory) {
+      throw new RangeError(`The GPU has too little memory for ${what}. Use a smaller batch, image or model.`);
+    }
+    if (invalid) throw new Error(`The GPU refused ${what}: ${invalid.message}`);
+    return result;
+  }
+
+  /** @throws the first error that the GPU reported outside any scope */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Frees everything. The device cannot be used afterwards. */
+  [Symbol.dispose](): void {
+    for (const buffer of this.#live) buffer.destroy();
+    this.#live.clear();
+    this.gpu.destroy();
+  }
+}
+
+function summarise(adapter: GPUAdapter, gpu: GPUDevice): AdapterSummary {
+  const limits: Record<string, number> = {};
+  for (const name of wantedLimits) limits[name] = gpu.limits[name];
+  const { description, vendor, device } = adapter.info;
+  return {
+    description: description || device || "unnamed adapter",
+    vendor,
+    features: [...adapter.features].toSorted(),
+    limits,
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * A static graph: the list of dispatches that ops record, and the tape that the reverse walk follows.
+ *
+ * Values are single-assignment: an op writes fresh tensors. A gradient that arrives at a tensor for the second time
+ * is not added in place; the op is handed the first one as `addend` and writes the sum. So there is no hazard to track,
+ * and the memory plan sees every lifetime.
+ *
+ * @module
+ */
+
+import type { BufferRange, HostArray } from "../gpu/device.ts";
+import { linearGrid, type Workgroups } from "../gpu/recorder.ts";
+import { add } from "../gpu/shaders.gen.ts";
+import type { Arguments, Constants, EntryName, Shader } from "../gpu/shader.ts";
+import { type DType, type Shape, Tensor, TensorStorage } from "./tensor.ts";
+
+/** How one entry point is run. */
+export interface DispatchOptions<S extends Shader> {
+  readonly workgroups: Workgroups;
+  readonly constants?: Constants<S>;
+  /** Floating-point operations of a matrix product or attention (a multiply-add counts 2); 0 for all else. */
+  readonly flops?: number;
+}
+
+/** A recorded dispatch. */
+export interface Dispatch {
+  readonly shader: Shader;
+  readonly entry: string;
+  readonly constants: { readonly [name: string]: number | boolean | undefined };
+  /** Values of the uniform fields, if the entry point has a uniform block. */
+  readonly uniform?: { readonly name: string; readonly values: { readonly [field: string]: number } };
+  readonly reads: { readonly [binding: string]: Tensor };
+  readonly writes: { readonly [binding: string]: Tensor };
+  readonly workgroups: Workgroups;
+  readonly flops: number;
+  /** The part of the step that it belongs to, such as `score` or `train`. */
+  readonly phase: string;
+}
+
+interface TapeEntry {
+  readonly output: Tensor;
+  readonly backward: (gradient: Tensor) => void;
+}
+
+/** Host data that is uploaded once, when the graph is compiled. */
+export interface Constant {
+  readonly tensor: Tensor;
+  readonly data: HostArray;
+}
+
+/** Records ops; see {@link https://jsr.io/@superbatch/superbatch the package} for how they make a model. */
+export class Graph {
+  /** All dispatches in the order in which they run. */
+  readonly dispatches: Dispatch[] = [];
+  /** Tensors with host data to upload. */
+  readonly constants: Constant[] = [];
+  /** Bound where an entry point has a buffer that the chosen constants leave unused. */
+  readonly nothing: Tensor = new Tensor(new TensorStorage("nothing", 16), [1]);
+  readonly #tape: TapeEntry[] = [];
+  readonly #gradients = new Map<Tensor, Tensor>();
+  #recordsTape = true;
+  #phase = "";
+
+  /** A tensor over a buffer that outlives the program. */
+  external(
+    label: string,
+    shape: Shape,
+    range: BufferRange,
+    { dtype = "f32", differentiable = false }: { dtype?: DType; differentiable?: boolean } = {},
+  ): Tensor {
+    return new Tensor(new TensorStorage(label, range.sizeBytes, range), shape, dtype, 0, differentiable);
+  }
+
+  /** A tensor that lives from its first write to its last use. */
+  temporary(label: string, shape: Shape, dtype: DType = "f32"): Tensor {
+    return new Tensor(new TensorStorage(label, shape.reduce((a, b) => a * b, 4)), shape, dtype);
+  }
+
+  /** A tensor with fixed contents. */
+  constant(label: string, shape: Shape, data: Float32Array | Uint32Array): Tensor {
+    const tensor = this.temporary(label, shape, data instanceof Uint32Array ? "u32" : "f32");
+    this.constants.push({ tensor, data });
+    return tensor;
+  }
+
+  /** Marks what `build` records as one part of the step, for the FLOP ledger and the profiler. */
+  phase<T>(name: string, build: () => T): T {
+    const outer = this.#phase;
+    this.#phase = name;
+    try {
+      return build();
+    } finally {
+      this.#phase = outer;
+    }
+  }
+
+  /** Records a forward pass that no gradient flows through. */
+  withoutGradient<T>(build: () => T): T {
+    const outer = this.#recordsTape;
+    this.#recordsTape = false;
+    try {
+      return build();
+    } finally {
+      this.#recordsTape = outer;
+    }
+  }
+
+  /** Records one dispatch; names, fields and constants are checked by the compiler. */
+  dispatch<S extends Shader, E extends EntryName<S>>(
+    shader: S,
+    entry: E,
+    args: Arguments<S["entryPoints"][E], Tensor>,
+    options: DispatchOptions<S>,
+  ): void {
+    const reads: Record<string, Tensor> = {}, writes: Record<string, Tensor> = {};
+    let uniform: Dispatch["uniform"];
+    const values = args as Record<string, unknown>;
+    for (const [name, binding] of Object.entries(shader.entryPoints[entry].bindings)) {
+      if (binding.kind === "uniform") uniform = { name, values: values[name] as Record<string, number> };
+      else (binding.kind === "read" ? reads : writes)[name] = values[name] as Tensor;
+    }
+    for (const [writer, written] of Object.entries(writes)) {
+      for (const [reader, read] of Object.entries(reads)) {
+        if (read.storage === written.storage) {
+          throw new TypeError(
+            `Cannot run "${shader.name}.${entry}": "${reader}" and "${writer}" share the memory of "${read.label}"`,
+          );
+        }
+      }
+    }
+    this.dispatches.push({
+      shader,
+      entry,
+      constants: (options.constants ?? {}) as Dispatch["constants"],
+      uniform,
+      reads,
+      writes,
+      workgroups: options.workgroups,
+      flops: options.flops ?? 0,
+      phase: this.#phase,
+    });
+  }
+
+  /**
+   * Declares an op's output and how a gradient passes back through it.
+   *
+   * @param output what the op wrote
+   * @param inputs what it may pass a gradient to; when none is differentiable, nothing is recorded
+   * @param backward records the backward dispatches, given the gradient of `output`, by {@link contribute}
+   * @returns the output to hand to the next op
+   */
+  differentiate(output: Tensor, inputs: readonly Tensor[], backward: (gradient: Tensor) => void): Tensor {
+    if (!this.#recordsTape || !inputs.some((input) => input.differentiable)) return output;
+    const tracked = new Tensor(output.storage, output.shape, output.dtype, output.offsetBytes, true);
+    this.#tape.push({ output: tracked, backward });
+    return tracked;
+  }
+
+  /**
+   * Adds a gradient to a tensor during the reverse walk.
+   *
+   * @param target an input of the op; nothing happens when it is not differentiable
+   * @param emit records the dispatch that computes the contribution, plus `addend` unless that is null, and returns it
+   */
+  contribute(target: Tensor, emit: (addend: Tensor | null) => Tensor): void {
+    if (target.differentiable) this.#gradients.set(target, emit(this.#gradients.get(target) ?? null));
+  }
+
+  /** A view of `input` under another shape that gradients pass through. */
+  reshape(input: Tensor, ...shape: number[]): Tensor {
+    const view = input.reshape(...shape);
+    return this.differentiate(
+      view,
+      [input],
+      (gradient) => this.passBack(input, gradient.reshape(...input.shape)),
+    );
+  }
+
+  /** Contributes a gradient that is already there, without a dispatch when it is the first. */
+  passBack(target: Tensor, gradient: Tensor): void {
+    this.contribute(target, (addend) => {
+      if (addend === null) return gradient;
+      const sum = this.temporary(`d ${target.label}`, target.shape);
+      const workgroups = linearGrid(target.size, 64);
+      this.dispatch(add, "forward", { params: { size: target.size }, a: addend, b: gradient, y: sum }, {
+        workgroups,
+      });
+      return sum;
+    });
+  }
+
+  /**
+   * Walks the tape backwards from given output gradients.
+   *
+   * @param seeds pairs of a tensor and its gradient
+   */
+  backward(seeds: readonly (readonly [output: Tensor, gradient: Tensor])[]): void {
+    for (const [output, gradient] of seeds) this.passBack(output, gradient);
+    while (this.#tape.length > 0) {
+      const { output, backward } = this.#tape.pop()!;
+      const gradient = this.#gradients.get(output);
+      if (gradient) backward(gradient);
+      this.#gradients.delete(output);
+    }
+  }
+
+  /** The gradient that the reverse walk left at a tensor, or undefined when none reached it. */
+  gradient(tensor: Tensor): Tensor | undefined {
+    return this.#gradients.get(tensor);
+  }
+}

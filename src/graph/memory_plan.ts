@@ -1,0 +1,90 @@
+/**
+ * Places the temporaries of a graph into slots: tensors that are never alive together share a slot, and each slot
+ * becomes one buffer.
+ *
+ * @module
+ */
+
+import type { Graph } from "./graph.ts";
+import type { Tensor, TensorStorage } from "./tensor.ts";
+
+/** When a storage is alive, in dispatch numbers, both ends included. */
+export interface Lifetime {
+  readonly storage: TensorStorage;
+  first: number;
+  last: number;
+}
+
+/** One buffer and the storages that take turns in it. */
+export interface Slot {
+  sizeBytes: number;
+  readonly lifetimes: Lifetime[];
+}
+
+/** Where every temporary of a graph lies. */
+export interface MemoryPlan {
+  readonly slots: readonly Slot[];
+  /** Bytes that the slots take together. */
+  readonly plannedBytes: number;
+  /** Bytes that the temporaries would take without sharing. */
+  readonly unsharedBytes: number;
+}
+
+/**
+ * Plans the memory of a graph: largest storage first, each into the first slot whose tenants it never meets.
+ *
+ * @param graph a graph whose recording is finished
+ * @throws Error when a dispatch reads a temporary that nothing wrote
+ */
+export function planMemory(graph: Graph): MemoryPlan {
+  const slots: Slot[] = [];
+  let unsharedBytes = 0;
+  const lifetimes = lifetimesOf(graph).toSorted((a, b) => b.storage.sizeBytes - a.storage.sizeBytes);
+  for (const lifetime of lifetimes) {
+    unsharedBytes += lifetime.storage.sizeBytes;
+    const free = slots.find((slot) => slot.lifetimes.every((other) => !overlap(lifetime, other)));
+    if (free) free.lifetimes.push(lifetime);
+    else slots.push({ sizeBytes: lifetime.storage.sizeBytes, lifetimes: [lifetime] });
+  }
+  const plannedBytes = slots.reduce((sum, slot) => sum + slot.sizeBytes, 0);
+  return { slots, plannedBytes, unsharedBytes };
+}
+
+function overlap(a: Lifetime, b: Lifetime): boolean {
+  return a.first <= b.last && b.first <= a.last;
+}
+
+function lifetimesOf(graph: Graph): Lifetime[] {
+  const found = new Map<TensorStorage, Lifetime>();
+  // Constants are uploaded once, so they keep their place for the whole program.
+  for (const { tensor: { storage } } of graph.constants) {
+    found.set(storage, { storage, first: 0, last: graph.dispatches.length });
+  }
+  const meet = ({ storage }: Tensor, at: number, mayBegin: boolean, reader: string) => {
+    if (storage.range || storage === graph.nothing.storage) return;
+    const lifetime = found.get(storage);
+    if (lifetime) lifetime.last = Math.max(lifetime.last, at);
+    else if (mayBegin) found.set(storage, { storage, first: at, last: at });
+    else throw new Error(`"${reader}" reads "${storage.label}", which nothing has written`);
+  };
+  graph.dispatches.forEach(({ shader, entry, reads, writes }, at) => {
+    for (const tensor of Object.values(reads)) meet(tensor, at, false, `${shader.name}.${entry}`);
+    for (const tensor of Object.values(writes)) meet(tensor, at, true, "");
+  });
+  return [...found.values()];
+}
+
+/** The plan as text: total, and the largest tensors. */
+export function explainPlan(plan: MemoryPlan, rows = 12): string {
+  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(9)} MiB`;
+  const lines = [
+    `${mebibytes(plan.plannedBytes)} in ${plan.slots.length} buffers (${
+      mebibytes(plan.unsharedBytes).trim()
+    } unshared)`,
+  ];
+  for (const { sizeBytes, lifetimes } of plan.slots.slice(0, rows)) {
+    const names = [...new Set(lifetimes.map(({ storage }) => storage.label))];
+    lines.push(`${mebibytes(sizeBytes)}  ${names.slice(0, 4).join(", ")}${names.length > 4 ? ", …" : ""}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,109 @@
+/**
+ * What a dual encoder looks like, and the sizes that have names.
+ *
+ * @module
+ */
+
+/** A stack of transformer blocks. */
+export interface TowerConfig {
+  /** Columns of the residual stream, D. */
+  readonly width: number;
+  /** Blocks. */
+  readonly depth: number;
+  /** Attention heads; must divide the width into multiples of 4. */
+  readonly heads: number;
+  /** Columns of the hidden layer of every block. */
+  readonly hidden: number;
+}
+
+/** The image tower. */
+export interface VisionConfig extends TowerConfig {
+  /** Side of a picture in pixels. */
+  readonly imageSize: number;
+  /** Side of the patches that the stored kernel is for, in pixels; other sizes are resized from it. */
+  readonly patchSize: number;
+  /**
+   * How tokens become one embedding: `map`, SigLIP's attention-pooling head, or `flatten`, one linear layer over all
+   * tokens, which learns faster when there are few.
+   */
+  readonly pool: "map" | "flatten";
+}
+
+/** The text tower. */
+export interface TextConfig extends TowerConfig {
+  /** Tokens of a caption, T. */
+  readonly tokens: number;
+  /** Size of the vocabulary, V. */
+  readonly vocabulary: number;
+}
+
+/** A whole dual encoder. */
+export interface DualEncoderConfig {
+  readonly vision: VisionConfig;
+  readonly text: TextConfig;
+  /** Columns of the embeddings; with the `map` head, the width of the image tower. */
+  readonly embedding: number;
+  /** Initial t; logits are scaled by exp(t). */
+  readonly initialScale: number;
+  /** Initial β. */
+  readonly initialBias: number;
+}
+
+/** Names of the presets. */
+export type PresetName = "mini" | "Ti/16" | "S/16" | "B/32" | "B/16" | "L/16";
+
+/** All presets, smallest first. */
+export const presetNames: readonly PresetName[] = ["mini", "Ti/16", "S/16", "B/32", "B/16", "L/16"];
+
+/** SigLIP's start of scale and bias (arXiv:2303.15343): α = 10, β = −10. */
+const sigLipStart = { initialScale: Math.log(10), initialBias: -10 };
+
+function sigLip(width: number, depth: number, heads: number, patchSize: number): DualEncoderConfig {
+  const tower = { width, depth, heads, hidden: 4 * width };
+  return {
+    vision: { ...tower, imageSize: 256, patchSize, pool: "map" },
+    text: { ...tower, tokens: 64, vocabulary: 32_000 },
+    embedding: width,
+    ...sigLipStart,
+  };
+}
+
+/**
+ * A preset's configuration. All but `mini` are SigLIP's architecture at 256² pixels and 64 tokens; `mini` is the
+ * default experiment's: one wide block, tokens flattened, a bias that starts at −ln b for its batch of 64.
+ *
+ * @throws RangeError when there is no such preset
+ *
+ * @example
+ * ```ts
+ * import { preset } from "@superbatch/superbatch";
+ * const config = preset("B/16");
+ * console.log(config.vision.width); // 768
+ * ```
+ */
+export function preset(name: PresetName): DualEncoderConfig {
+  switch (name) {
+    case "mini": {
+      const tower = { width: 64, depth: 1, heads: 4, hidden: 256 };
+      return {
+        vision: { ...tower, imageSize: 32, patchSize: 16, pool: "flatten" },
+        text: { ...tower, tokens: 12, vocabulary: 2048 },
+        embedding: 64,
+        initialScale: Math.log(10),
+        initialBias: -Math.log(64),
+      };
+    }
+    case "Ti/16":
+      return sigLip(192, 12, 3, 16);
+    case "S/16":
+      return sigLip(384, 12, 6, 16);
+    case "B/32":
+      return sigLip(768, 12, 12, 32);
+    case "B/16":
+      return sigLip(768, 12, 12, 16);
+    case "L/16":
+      return sigLip(1024, 24, 16, 16);
+    default:
+      throw new RangeError(`There is no preset "${name}": choose one of ${presetNames.join(", ")}`);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * The learned numbers of a model: what they are called, how they start, and where they lie on the GPU.
+ *
+ * @module
+ */
+
+import { alignBinding, type BufferRange, type Device } from "../gpu/device.ts";
+import type { Graph } from "../graph/graph.ts";
+import { elementCount, type Shape, type Tensor, type TensorStorage } from "../graph/tensor.ts";
+import { copyInto } from "../ops/gather.ts";
+import { normal, Stream, uniform } from "../random/philox.ts";
+
+/** How a parameter starts. */
+export type Initializer =
+  /** Every element the same. */
+  | { readonly kind: "constant"; readonly value: number }
+  /** Gaussian with this standard deviation. */
+  | { readonly kind: "normal"; readonly deviation: number }
+  /** Uniform in ± √(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
+  | { readonly kind: "xavier"; readonly fanIn: number; readonly fanOut: number };
+
+/** One named parameter. */
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initializer: Initializer;
+  /** Whether weight decay pulls it to zero: the kernels of linear layers. */
+  readonly decay: boolean;
+}
+
+/** A run of parameters that lie next to each other in one buffer. */
+export interface ParameterGroup {
+  readonly decay: boolean;
+  readonly parameters: BufferRange;
+  readonly gradients: BufferRange;
+  readonly firstMoment: BufferRange;
+  readonly secondMoment: BufferRange;
+  /** Elements, padding included. */
+  readonly size: number;
+}
+
+/** Where one parameter lies: which group, and from which byte. */
+interface Place {
+  readonly group: number;
+  readonly offsetBytes: number;
+}
+
+/**
+ * Parameters in a few flat buffers, so that clipping and the optimiser take a handful of dispatches whatever the
+ * model. Groups hold parameters of one kind of decay and stay below what the adapter can bind.
+ */
+export class ParameterStore implements Disposable {
+  /** The parameters, in the order of the model. */
+  readonly specs: readonly ParameterSpec[];
+  /** The flat buffers. */
+  readonly groups: readonly ParameterGroup[];
+  readonly #device: Device;
+  readonly #places = new Map<string, Place>();
+
+  /**
+   * Allocates room for the parameters, zeroed.
+   *
+   * @param trainable also make room for gradients and optimiser state
+   */
+  constructor(device: Device, specs: readonly ParameterSpec[], { trainable }: { trainable: boolean }) {
+    this.#device = device;
+    this.specs = specs;
+    const sizes: { decay: boolean; bytes: number }[] = [];
+    for (const decay of [true, false]) {
+      for (const spec of specs.filter((spec) => spec.decay === decay)) {
+        const bytes = alignBinding(elementCount(spec.shape) * 4);
+        let group = sizes.length - 1;
+        if (
+          group < 0 || sizes[group].decay !== decay || sizes[group].bytes + bytes > device.maxBindingBytes
+        ) {
+          group = sizes.push({ decay, bytes: 0 }) - 1;
+        }
+        this.#places.set(spec.name, { group, offsetBytes: sizes[group].bytes });
+        sizes[group].bytes += bytes;
+      }
+    }
+    this.groups = sizes.map(({ decay, bytes }, index) => {
+      const allocate = (label: string): BufferRange => ({
+        buffer: device.createBuffer(`${label} ${index}`, bytes),
+        offsetBytes: 0,
+        sizeBytes: bytes,
+      });
+      const parameters = allocate("parameters");
+      return {
+        decay,
+        size: bytes / 4,
+        parameters,
+        gradients: trainable ? allocate("gradients") : parameters,
+        firstMoment: trainable ? allocate("first moments") : parameters,
+        secondMoment: trainable ? allocate("second moments") : parameters,
+      };
+    });
+  }
+
+  /** Number of learned numbers. */
+  get count(): number {
+    return this.specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  }
+
+  /** The tensor of every parameter in a graph; one call a graph, because gradients are looked up by tensor. */
+  tensors(graph: Graph, { differentiable }: { differentiable: boolean }): ParameterTensors {
+    const tensors = new Map<string, Tensor>();
+    for (const { name, shape } of this.specs) {
+      tensors.set(name, graph.external(name, shape, this.range(name, "parameters"), { differentiable }));
+    }
+    return new ParameterTensors(tensors);
+  }
+
+  /** Where a parameter, its gradient or its optimiser state lies. */
+  range(name: string, kind: "parameters" | "gradients" | "firstMoment" | "secondMoment"): BufferRange {
+    const place = this.#places.get(name), spec = this.specs.find((spec) => spec.name === name);
+    if (!place || !spec) throw new TypeError(`The model has no parameter "${name}"`);
+    const group = this.groups[place.group][kind];
+    return { buffer: group.buffer, offsetBytes: place.offsetBytes, sizeBytes: elementCount(spec.shape) * 4 };
+  }
+
+  /**
+   * Ends a reverse walk: sees to it that every gradient lies in the flat buffers.
+   *
+   * The last dispatch of a gradient is made to write there itself; only where other dispatches read it too (it is then
+   * another tensor's gradient as well) is it copied.
+   *
+   * @throws Error when a parameter received no gradient
+   */
+  collectGradients(graph: Graph, tensors: ParameterTensors): void {
+    const read = new Set<TensorStorage>();
+    for (const { reads } of graph.dispatches) {
+      for (const { storage } of Object.values(reads)) read.add(storage);
+    }
+    for (const { name } of this.specs) {
+      const gradient = graph.gradient(tensors.get(name));
+      if (!gradient) throw new Error(`The parameter "${name}" received no gradient`);
+      const range = this.range(name, "gradients");
+      const whole = gradient.storage.sizeBytes === range.sizeBytes && !gradient.storage.range;
+      if (whole && !read.has(gradient.storage)) gradient.storage.range = range;
+      else copyInto(graph, gradient, graph.external(`d ${name}`, gradient.shape, range));
+    }
+  }
+
+  /** Fills every parameter from its initialiser; the same seed gives the same bits. */
+  initialize(seed: number): void {
+    this.specs.forEach(({ name, shape, initializer }, parameter) => {
+      this.write(name, initialValues(initializer, elementCount(shape), seed, parameter));
+    });
+  }
+
+  /**
+   * Writes one parameter from the host.
+   *
+   * @throws TypeError when the number of elements differs
+   */
+  write(name: string, values: Float32Array): void {
+    const range = this.range(name, "parameters");
+    if (values.length * 4 !== range.sizeBytes) {
+      throw new TypeError(`"${name}" has ${values.length} elements, expected ${range.sizeBytes / 4}`);
+    }
+    this.#device.write(range.buffer, values, range.offsetBytes);
+  }
+
+  /** Reads every parameter (or gradient, or moment) to the host. */
+  async read(
+    kind: "parameters" | "gradients" | "firstMoment" | "secondMoment" = "parameters",
+  ): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
+    const flat: ArrayBuffer[] = [];
+    for (const group of this.groups) {
+      const range = group[kind];
+      flat.push(await this.#device.read(range.buffer, range.offsetBytes, range.sizeBytes));
+    }
+    return new Map(this.specs.map(({ name, shape }) => {
+      const { group, offsetBytes } = this.#places.get(name)!;
+      return [name, { shape, data: new Float32Array(flat[group], offsetBytes, elementCount(shape)).slice() }];
+    }));
+  }
+
+  /** Frees the buffers. */
+  [Symbol.dispose](): void {
+    for (const { parameters, gradients, firstMoment, secondMoment } of this.groups) {
+      for (const { buffer } of [parameters, gradients, firstMoment, secondMoment]) {
+        this.#device.destroyBuffer(buffer);
+      }
+    }
+  }
+}
+
+/** The parameters of one model in one graph, by name. */
+export class ParameterTensors {
+  constructor(readonly all: ReadonlyMap<string, Tensor>) {}
+
+  /** @throws TypeError when the model has no such parameter */
+  get(name: string): Tensor {
+    const tensor = this.all.get(name);
+    if (!tensor) throw new TypeError(`The model has no parameter "${name}"`);
+    return tensor;
+  }
+
+  /** Whether the model has a parameter of that name. */
+  has(name: string): boolean {
+    return this.all.has(name);
+  }
+}
+
+function initialValues(
+  initializer: Initializer,
+  size: number,
+  seed: number,
+  parameter: number,
+): Float32Array {
+  switch (initializer.kind) {
+    case "constant":
+      return new Float32Array(size).fill(initializer.value);
+    case "normal":
+      return Float32Array.from(
+        { length: size },
+        (_, i) => initializer.deviation * normal(seed, Stream.init, parameter, i),
+      );
+    case "xavier": {
+      const limit = Math.sqrt(6 / (initializer.fanIn + initializer.fanOut));
+      return Float32Array.from(
+        { length: size },
+        (_, i) => limit * (2 * uniform(seed, Stream.init, parameter, i) - 1),
+      );
+    }
+  }
+}

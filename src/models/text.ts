@@ -1,0 +1,53 @@
+/**
+ * The text tower: a transformer whose last token is the caption's embedding. As in SigLIP, padding is attended.
+ *
+ * @module
+ */
+
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { embedTokens, type TokenIndex } from "../ops/embedding.ts";
+import { lastTokens } from "../ops/gather.ts";
+import type { TextConfig } from "./config.ts";
+import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
+import { blockSpecs, linearLayer, linearSpecs, normLayer, normSpecs, transformer } from "./transformer.ts";
+
+/** The text tower's parameters. */
+export function textSpecs(config: TextConfig, embedding: number): ParameterSpec[] {
+  const { width, tokens, vocabulary } = config;
+  const start = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
+  return [
+    { name: "text.token", shape: [vocabulary, width], initializer: start, decay: false },
+    { name: "text.position", shape: [tokens, width], initializer: start, decay: false },
+    ...blockSpecs("text", config),
+    ...normSpecs("text.norm", width),
+    ...linearSpecs("text.head", width, embedding, start),
+  ];
+}
+
+/**
+ * Captions to embeddings, not yet of unit length.
+ *
+ * @param tokens [B, T] u32
+ * @param index where the tokens occur, for the gradient of the table; null without one
+ * @returns [B, E]
+ */
+export function textTower(
+  graph: Graph,
+  parameters: ParameterTensors,
+  config: TextConfig,
+  tokens: Tensor,
+  index: TokenIndex | null,
+): Tensor {
+  const [examples, length] = tokens.shape;
+  const embedded = embedTokens(
+    graph,
+    tokens,
+    parameters.get("text.token"),
+    parameters.get("text.position"),
+    index,
+  );
+  const last = lastTokens(graph, transformer(graph, parameters, "text", config, embedded, examples), length);
+  // The norm works row by row, so only the pooled row needs it.
+  return linearLayer(graph, parameters, "text.head", normLayer(graph, parameters, "text.norm", last));
+}

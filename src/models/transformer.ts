@@ -1,0 +1,117 @@
+/**
+ * The pre-norm transformer block that both towers are stacks of (Vaswani et al. 2017; Dosovitskiy et al. 2021).
+ *
+ * @module
+ */
+
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { selfAttention } from "../ops/attention.ts";
+import { gelu } from "../ops/gelu.ts";
+import { layerNorm } from "../ops/layer_norm.ts";
+import { linear } from "../ops/matmul.ts";
+import type { TowerConfig } from "./config.ts";
+import type { Initializer, ParameterSpec, ParameterTensors } from "./parameters.ts";
+
+/** Weight and bias of a linear layer from `fanIn` to `fanOut` columns. */
+export function linearSpecs(
+  name: string,
+  fanIn: number,
+  fanOut: number,
+  initializer: Initializer = { kind: "xavier", fanIn, fanOut },
+  biasDeviation = 0,
+): ParameterSpec[] {
+  const bias: Initializer = { kind: "normal", deviation: biasDeviation };
+  return [
+    { name: `${name}.weight`, shape: [fanIn, fanOut], initializer, decay: true },
+    { name: `${name}.bias`, shape: [fanOut], initializer: bias, decay: false },
+  ];
+}
+
+/** Weight and bias of a layer norm. */
+export function normSpecs(name: string, width: number): ParameterSpec[] {
+  return [
+    { name: `${name}.weight`, shape: [width], initializer: { kind: "constant", value: 1 }, decay: false },
+    { name: `${name}.bias`, shape: [width], initializer: { kind: "constant", value: 0 }, decay: false },
+  ];
+}
+
+/** The two layers of a block's MLP; their biases start at 1e-6 · normal, as in big_vision. */
+export function mlpSpecs(name: string, width: number, hidden: number): ParameterSpec[] {
+  return [
+    ...linearSpecs(`${name}.in`, width, hidden, undefined, 1e-6),
+    ...linearSpecs(`${name}.out`, hidden, width, undefined, 1e-6),
+  ];
+}
+
+/** The parameters of a stack of blocks under `tower.block.0`, `tower.block.1`, … */
+export function blockSpecs(tower: string, { width, depth, hidden }: TowerConfig): ParameterSpec[] {
+  return Array.from({ length: depth }, (_, index) => {
+    const name = `${tower}.block.${index}`;
+    // Each of q, k and v is Xavier-uniform by itself, as three separate layers would be.
+    const projection: Initializer = { kind: "xavier", fanIn: width, fanOut: width };
+    return [
+      ...normSpecs(`${name}.norm1`, width),
+      ...linearSpecs(`${name}.attention.qkv`, width, 3 * width, projection),
+      ...linearSpecs(`${name}.attention.out`, width, width),
+      ...normSpecs(`${name}.norm2`, width),
+      ...mlpSpecs(`${name}.mlp`, width, hidden),
+    ];
+  }).flat();
+}
+
+/** A linear layer by name. */
+export function linearLayer(
+  graph: Graph,
+  parameters: ParameterTensors,
+  name: string,
+  x: Tensor,
+  residual?: Tensor,
+): Tensor {
+  return linear(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`), residual);
+}
+
+/** A layer norm by name. */
+export function normLayer(graph: Graph, parameters: ParameterTensors, name: string, x: Tensor): Tensor {
+  return layerNorm(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`));
+}
+
+/** x + mlp(norm(x)), the second half of a block and of the pooling head. */
+export function residualMlp(
+  graph: Graph,
+  parameters: ParameterTensors,
+  { norm, mlp }: { norm: string; mlp: string },
+  x: Tensor,
+): Tensor {
+  const hidden = linearLayer(graph, parameters, `${mlp}.in`, normLayer(graph, parameters, norm, x));
+  return linearLayer(graph, parameters, `${mlp}.out`, gelu(graph, hidden), x);
+}
+
+/**
+ * Runs a stack of blocks.
+ *
+ * @param x [B·T, D]
+ * @returns [B·T, D], not yet normalised
+ */
+export function transformer(
+  graph: Graph,
+  parameters: ParameterTensors,
+  tower: string,
+  { depth, heads }: TowerConfig,
+  x: Tensor,
+  examples: number,
+): Tensor {
+  for (let index = 0; index < depth; index++) {
+    const name = `${tower}.block.${index}`;
+    const qkv = linearLayer(
+      graph,
+      parameters,
+      `${name}.attention.qkv`,
+      normLayer(graph, parameters, `${name}.norm1`, x),
+    );
+    const attended = selfAttention(graph, qkv, { examples, heads });
+    x = linearLayer(graph, parameters, `${name}.attention.out`, attended, x);
+    x = residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, x);
+  }
+  return x;
+}

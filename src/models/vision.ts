@@ -1,0 +1,110 @@
+/**
+ * The image tower: a vision transformer without a class token.
+ *
+ * @module
+ */
+
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { pooledAttention } from "../ops/attention.ts";
+import { embedPatches } from "../ops/patch_embedding.ts";
+import type { VisionConfig } from "./config.ts";
+import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
+import {
+  blockSpecs,
+  linearLayer,
+  linearSpecs,
+  mlpSpecs,
+  normLayer,
+  normSpecs,
+  residualMlp,
+  transformer,
+} from "./transformer.ts";
+
+/** The image tower's parameters. */
+export function visionSpecs(config: VisionConfig, embedding: number): ParameterSpec[] {
+  const { width, imageSize, patchSize, pool } = config;
+  const patch = patchSize * patchSize * 3, tokens = (imageSize / patchSize) ** 2;
+  const position = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
+  return [
+    // LeCun-normal, as big_vision's convolution starts.
+    {
+      name: "image.patch.kernel",
+      shape: [patch, width],
+      initializer: { kind: "normal", deviation: 1 / Math.sqrt(patch) },
+      decay: true,
+    },
+    { name: "image.patch.bias", shape: [width], initializer: { kind: "constant", value: 0 }, decay: false },
+    { name: "image.position", shape: [tokens, width], initializer: position, decay: false },
+    ...blockSpecs("image", config),
+    ...normSpecs("image.norm", width),
+    ...(pool === "map" ? mapHeadSpecs(config) : linearSpecs("image.pool", tokens * width, embedding)),
+  ];
+}
+
+function mapHeadSpecs({ width, hidden }: VisionConfig): ParameterSpec[] {
+  const square = { kind: "xavier", fanIn: width, fanOut: width } as const;
+  return [
+    {
+      name: "image.pool.probe",
+      shape: [1, width],
+      initializer: { kind: "xavier", fanIn: 1, fanOut: width },
+      decay: false,
+    },
+    ...linearSpecs("image.pool.q", width, width),
+    ...linearSpecs("image.pool.kv", width, 2 * width, square),
+    ...linearSpecs("image.pool.out", width, width),
+    ...normSpecs("image.pool.norm", width),
+    ...mlpSpecs("image.pool.mlp", width, hidden),
+  ];
+}
+
+/**
+ * Pictures to embeddings, not yet of unit length.
+ *
+ * @param pixels [B, I·I·3/4] u32: RGB bytes, four to a word
+ * @param patchSize side of the patches; the stored kernel is resized to it
+ * @returns [B, E]
+ */
+export function visionTower(
+  graph: Graph,
+  parameters: ParameterTensors,
+  config: VisionConfig,
+  pixels: Tensor,
+  patchSize: number,
+): Tensor {
+  const { imageSize, pool, heads } = config;
+  const examples = pixels.shape[0];
+  const patches = embedPatches(
+    graph,
+    pixels,
+    {
+      kernel: parameters.get("image.patch.kernel"),
+      bias: parameters.get("image.patch.bias"),
+      position: parameters.get("image.position"),
+    },
+    imageSize,
+    patchSize,
+  );
+  const tokens = normLayer(
+    graph,
+    parameters,
+    "image.norm",
+    transformer(graph, parameters, "image", config, patches, examples),
+  );
+  if (pool === "flatten") {
+    const all = graph.reshape(tokens, examples, tokens.size / examples);
+    if (all.shape[1] !== parameters.get("image.pool.weight").shape[0]) {
+      throw new RangeError(
+        `A model that flattens its tokens works at its own patch size only: ${config.patchSize}, not ${patchSize}`,
+      );
+    }
+    return linearLayer(graph, parameters, "image.pool", all);
+  }
+  // SigLIP's attention-pooling head: one learned query, then a residual MLP.
+  const query = linearLayer(graph, parameters, "image.pool.q", parameters.get("image.pool.probe"));
+  const keysAndValues = linearLayer(graph, parameters, "image.pool.kv", tokens);
+  const pooled = pooledAttention(graph, query, keysAndValues, { examples, heads });
+  const projected = linearLayer(graph, parameters, "image.pool.out", pooled);
+  return residualMlp(graph, parameters, { norm: "image.pool.norm", mlp: "image.pool.mlp" }, projected);
+}

@@ -1,0 +1,74 @@
+import { linearGrid } from "../gpu/recorder.ts";
+import { embedding as shader } from "../gpu/shaders.gen.ts";
+import type { Graph } from "../graph/graph.ts";
+import { expectShape, type Tensor } from "../graph/tensor.ts";
+import { broadcastBack } from "./matmul.ts";
+
+const WORKGROUP = 64;
+
+/** Where each token of a super-batch occurs, sorted by token: what the table's gradient is gathered from. */
+export interface TokenIndex {
+  /** [S·T] u32: positions b·T + t, sorted by token. */
+  readonly positions: Tensor;
+  /** [segments + 1] u32: where each segment starts in `positions`. */
+  readonly segmentOffsets: Tensor;
+  /** [V + 1] u32: where each token's segments start. */
+  readonly tokenSegments: Tensor;
+  /** [S] u32: row of each super-batch example in the batch that is trained, or 0xffffffff. */
+  readonly slots: Tensor;
+}
+
+/**
+ * Token plus position embedding, with deterministic gradients.
+ *
+ * @param tokens [B, T] u32
+ * @param table [V, D]
+ * @param position [T, D]
+ * @param index where the tokens occur; null when no gradient is wanted
+ * @returns [B·T, D]
+ */
+export function embedTokens(
+  graph: Graph,
+  tokens: Tensor,
+  table: Tensor,
+  position: Tensor,
+  index: TokenIndex | null,
+): Tensor {
+  const [batch, length] = tokens.shape;
+  const [vocabulary, width] = table.shape;
+  expectShape(position, [length, width], "position embedding");
+  const y = graph.temporary("embedded tokens", [batch * length, width]);
+  const params = { tokens: length, width, vocabulary };
+  graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, tokens, table, position, y }, {
+    workgroups: linearGrid(y.size, WORKGROUP),
+    constants: { WORKGROUP },
+  });
+  if (!index) return y;
+  const { positions, segmentOffsets, tokenSegments, slots } = index;
+  return graph.differentiate(y, [table, position], (dy) => {
+    broadcastBack(graph, position, dy);
+    const sums = graph.temporary("token segments", [segmentOffsets.size - 1, width]);
+    graph.dispatch(shader, "backward_segment", {
+      params: { ...params, size: sums.size },
+      positions,
+      segment_offsets: segmentOffsets,
+      slots,
+      dy,
+      segment_sums: sums,
+    }, { workgroups: linearGrid(sums.size, WORKGROUP), constants: { WORKGROUP } });
+    graph.contribute(table, (addend) => {
+      const dtable = graph.temporary(`d ${table.label}`, table.shape);
+      graph.dispatch(shader, "backward_table", {
+        params: { ...params, size: dtable.size },
+        sums,
+        token_segments: tokenSegments,
+        addend: addend ?? graph.nothing,
+        dtable,
+      }, {
+        workgroups: linearGrid(dtable.size, WORKGROUP),
+        constants: { WORKGROUP, ACCUMULATE: addend !== null },
+      });
+      return dtable;
+    });
+  });
+}

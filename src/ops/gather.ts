@@ -1,0 +1,71 @@
+/**
+ * Taking rows: by index on the GPU (the selected examples), or the last token of every sequence.
+ *
+ * @module
+ */
+
+import { linearGrid } from "../gpu/recorder.ts";
+import { gather as shader } from "../gpu/shaders.gen.ts";
+import type { Graph } from "../graph/graph.ts";
+import { elementCount, type Tensor } from "../graph/tensor.ts";
+
+const WORKGROUP = 64;
+
+/**
+ * Rows of `x` by index. No gradient: data are gathered, not activations.
+ *
+ * @param x [S, …], any element type
+ * @param indices [R] u32, each below S
+ * @returns [R, …]
+ */
+export function gatherRows(graph: Graph, x: Tensor, indices: Tensor): Tensor {
+  const rest = x.shape.slice(1), width = elementCount(rest);
+  const y = graph.temporary(`selected ${x.label}`, [indices.size, ...rest], x.dtype);
+  const params = { size: y.size, width, every: 1, first: 0 };
+  graph.dispatch(shader, "forward", { params, x, indices, y }, {
+    workgroups: linearGrid(y.size, WORKGROUP),
+    constants: { WORKGROUP, INDEXED: true },
+  });
+  return y;
+}
+
+/** Copies a tensor into another of the same size. */
+export function copyInto(graph: Graph, x: Tensor, y: Tensor): void {
+  const params = { size: x.size, width: x.size, every: 1, first: 0 };
+  graph.dispatch(shader, "forward", { params, x, indices: graph.nothing, y }, {
+    workgroups: linearGrid(x.size, WORKGROUP),
+    constants: { WORKGROUP, INDEXED: false },
+  });
+}
+
+/**
+ * The last token of every sequence, with its gradient.
+ *
+ * @param x [B·T, D]
+ * @param tokens T
+ * @returns [B, D]
+ */
+export function lastTokens(graph: Graph, x: Tensor, tokens: number): Tensor {
+  const [rows, width] = x.shape;
+  const y = graph.temporary(`last token of ${x.label}`, [rows / tokens, width]);
+  const params = { width, every: tokens, first: tokens - 1 };
+  graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, x, indices: graph.nothing, y }, {
+    workgroups: linearGrid(y.size, WORKGROUP),
+    constants: { WORKGROUP, INDEXED: false },
+  });
+  return graph.differentiate(y, [x], (dy) => {
+    graph.contribute(x, (addend) => {
+      const dx = graph.temporary(`d ${x.label}`, x.shape);
+      graph.dispatch(
+        shader,
+        "scatter",
+        { params: { ...params, size: dx.size }, dy, addend: addend ?? graph.nothing, dx },
+        {
+          workgroups: linearGrid(dx.size, WORKGROUP),
+          constants: { WORKGROUP, INDEXED: false, ACCUMULATE: addend !== null },
+        },
+      );
+      return dx;
+    });
+  });
+}

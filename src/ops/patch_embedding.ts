@@ -1,0 +1,84 @@
+/**
+ * Patch embedding at any patch size, from one stored kernel and one stored position grid.
+ *
+ * FlexiViT (arXiv:2212.08013): for another patch size the kernel is resized by the pseudo-inverse of the bilinear
+ * resize, so that ⟨resized patch, resized kernel⟩ stays ⟨patch, kernel⟩ when patches are enlarged; the position grid
+ * is resized linearly. Always from what is stored, never from a resized one; gradients return through the transposes.
+ *
+ * @module
+ */
+
+import { linearGrid } from "../gpu/recorder.ts";
+import { patchify as shader } from "../gpu/shaders.gen.ts";
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { linear, matmul } from "./matmul.ts";
+import { kernelResize, positionResize } from "./resize_matrix.ts";
+
+const WORKGROUP = 64;
+
+/** What the patch embedding learns, as it is stored. */
+export interface PatchEmbeddingParameters {
+  /** [P₀·P₀·3, D], rows in order (row, column, channel). */
+  readonly kernel: Tensor;
+  /** [D] */
+  readonly bias: Tensor;
+  /** [G₀·G₀, D] */
+  readonly position: Tensor;
+}
+
+/**
+ * Pictures to embedded patches with their positions.
+ *
+ * @param pixels [B, I·I·3/4] u32: RGB bytes, four to a word
+ * @param imageSize I, in pixels
+ * @param patchSize P, in pixels; must divide I
+ * @returns [B·N, D] with N = (I / P)²
+ * @throws RangeError when P does not divide I
+ */
+export function embedPatches(
+  graph: Graph,
+  pixels: Tensor,
+  { kernel, bias, position }: PatchEmbeddingParameters,
+  imageSize: number,
+  patchSize: number,
+): Tensor {
+  if (imageSize % patchSize !== 0) {
+    throw new RangeError(
+      `Cannot cut pictures of ${imageSize} pixels into patches of ${patchSize}: choose a divisor`,
+    );
+  }
+  const batch = pixels.shape[0], side = imageSize / patchSize, length = patchSize * patchSize * 3;
+  const patches = graph.temporary("patches", [batch * side * side, length]);
+  graph.dispatch(
+    shader,
+    "forward",
+    { params: { size: patches.size, image: imageSize, patch: patchSize }, pixels, y: patches },
+    { workgroups: linearGrid(patches.size, WORKGROUP), constants: { WORKGROUP } },
+  );
+  const storedPatch = Math.sqrt(kernel.shape[0] / 3), storedSide = Math.sqrt(position.shape[0]);
+  const width = kernel.shape[1];
+  const resized = storedPatch === patchSize ? kernel : graph.reshape(
+    resample(graph, kernelResize(storedPatch, patchSize), graph.reshape(kernel, storedPatch ** 2, 3 * width)),
+    length,
+    width,
+  );
+  const grid = storedSide === side ? position : resample(graph, positionResize(storedSide, side), position);
+  return linear(graph, patches, resized, bias, grid);
+}
+
+/** Multiplies the rows of `x` [R₀, N] by a constant matrix [R, R₀]. */
+function resample(
+  graph: Graph,
+  matrix: { rows: number; columns: number; data: Float32Array },
+  x: Tensor,
+): Tensor {
+  const constant = graph.constant(`resize of ${x.label}`, [matrix.rows, matrix.columns], matrix.data);
+  const y = matmul(graph, constant, x, { label: `resized ${x.label}` });
+  return graph.differentiate(y, [x], (dy) => {
+    graph.contribute(
+      x,
+      (addend) => matmul(graph, constant, dy, { transposeA: true, addend, label: `d ${x.label}` }),
+    );
+  });
+}

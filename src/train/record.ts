@@ -1,0 +1,115 @@
+/**
+ * What a run writes down: the lines of `metrics.jsonl`, the selection snapshots, and `summary.json`.
+ * The report reads nothing else.
+ *
+ * @module
+ */
+
+/** Floating-point operations by purpose (a multiply-add counts 2), matrix products and attention only. */
+export interface FlopCount {
+  /** Forward, backward and loss of the learner on the selected sub-batches. */
+  learnerTrain: number;
+  /** The learner's forward pass over super-batches, and the selection itself. */
+  learnerScore: number;
+  /** Training the reference; 0 when a kept reference was used. */
+  referenceTrain: number;
+  /** The reference's forward pass over the pool; 0 when kept embeddings were used. */
+  referenceScore: number;
+}
+
+/** Retrieval in one direction over a test set of `n` pairs. */
+export interface RetrievalScore {
+  /** Share of queries whose match ranks first. */
+  r1: number;
+  /** Share of queries whose match is among the first five. */
+  r5: number;
+  /** Mean of 1 / rank. */
+  mrr: number;
+  /** Mean of (rank − 1) / (n − 1): 0 best, 0.5 chance. */
+  meanRank: number;
+}
+
+/** Held-out evaluation of a dual encoder. */
+export interface Evaluation {
+  /** Queries are pictures, answers are captions. */
+  imageToText: RetrievalScore;
+  /** Queries are captions, answers are pictures. */
+  textToImage: RetrievalScore;
+  /** Each picture against every concept's prompts. */
+  zeroShot: { top1: number; top5: number };
+}
+
+/** Which model a line is about: `reference`, `joint` (JEST) or `uniform`. */
+export type Arm = "reference" | "joint" | "uniform";
+
+/** One line of `metrics.jsonl`. */
+export interface MetricLine {
+  arm: Arm;
+  /** Updates made so far, from 1. */
+  step: number;
+  trainedExamples: number;
+  drawnExamples: number;
+  /** Wall-clock seconds of training in this arm, evaluation left out. */
+  seconds: number;
+  /** Floating-point operations of this arm so far. */
+  flops: FlopCount;
+  /** Mean over the steps since the previous line. */
+  loss: number;
+  learningRate: number;
+  gradientNorm: number;
+  /** α = exp(t). */
+  logitScale: number;
+  logitBias: number;
+  /** (1/b) Σ over the selected pairs of S at gain 1, before the update; absent for uniform and reference. */
+  batchLearnability?: number;
+  /** Share of the trained examples since the previous line whose picture is in-domain. Known only for built data. */
+  inDomainShare?: number;
+  /** Share of the trained examples since the previous line whose caption is its own. */
+  cleanShare?: number;
+  /** Distinct examples trained so far. */
+  distinctExamples: number;
+  /** Held-out evaluation, on the lines where one was made. */
+  evaluation?: Evaluation;
+}
+
+/** One example of a scored super-batch. */
+export interface SnapshotExample {
+  /** Index into the pool. */
+  index: number;
+  caption: string;
+  /** Per-example learnability Sᵢᵢ at gain 1: learner's minus reference's loss of the pair alone. */
+  score: number;
+  /** Position in the order of selection, or null when it was rejected. */
+  order: number | null;
+  inDomain?: boolean;
+  clean?: boolean;
+  /** The set the picture comes from. */
+  source?: string;
+}
+
+/** A whole super-batch with its scores, taken at one step: a line of `selection.jsonl`. */
+export interface SelectionSnapshot {
+  arm: Arm;
+  step: number;
+  examples: SnapshotExample[];
+}
+
+/** `summary.json`, and the last line that `train --json` prints. */
+export interface RunSummary {
+  /** The run's folder. */
+  run: string;
+  /** The adapter's description. */
+  adapter: string;
+  steps: number;
+  trainedExamples: number;
+  drawnExamples: number;
+  /** Wall-clock seconds of the whole command. */
+  seconds: number;
+  flops: FlopCount;
+  loss: { first: number; last: number };
+  evaluation: Evaluation;
+  /** The reference's own evaluation. */
+  reference?: Evaluation;
+  /** The arm named by `--compare`, at equal trained examples. */
+  compare?: { arm: Arm; loss: { first: number; last: number }; flops: FlopCount; seconds: number; evaluation: Evaluation };
+}
