@@ -70,12 +70,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let index = id.y * groups.x * WORKGROUP + id.x;
   if (index >= params.examples * params.heads * params.queries) { return; }
   let p = place(index, params.queries);
-  let from = query_at(p);
+  let q_at = query_at(p);
   var query: array<vec4f, VECTORS>;
   var sum: array<vec4f, VECTORS>;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    query[i] = q[from + i] * params.scale;
+    query[i] = q[q_at + i] * params.scale;
     sum[i] = vec4f(0.0);
   }
   var highest = LOWEST;
@@ -128,14 +128,14 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let index = id.y * groups.x * WORKGROUP + id.x;
   if (index >= params.examples * params.heads * params.queries) { return; }
   let p = place(index, params.queries);
-  let from = query_at(p);
+  let q_at = query_at(p);
   let at = out_at(p);
   var query: array<vec4f, VECTORS>;
   var dout_row: array<vec4f, VECTORS>;
   var sum: array<vec4f, VECTORS>;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    query[i] = q[from + i] * params.scale;
+    query[i] = q[q_at + i] * params.scale;
     dout_row[i] = dout[at + i];
     sum[i] = vec4f(0.0);
   }
@@ -187,21 +187,21 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   if (attended) {
     for (var token = 0u; token < params.queries; token++) {
       let query = Place(p.example, p.head, token);
-      let from = query_at(query);
+      let q_at = query_at(query);
       let at = out_at(query);
       let score_at = (p.example * params.heads + p.head) * params.queries + token;
       var products = vec4f(0.0);
       var dweights = vec4f(0.0);
       // @unroll
       for (var i = 0u; i < VECTORS; i++) {
-        products += key[i] * q[from + i];
+        products += key[i] * q[q_at + i];
         dweights += value[i] * dout[at + i];
       }
       let weight = exp(products.x + products.y + products.z + products.w - lse[score_at]);
       let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[score_at]) * params.scale;
       // @unroll
       for (var i = 0u; i < VECTORS; i++) {
-        dkey[i] += dscore * q[from + i];
+        dkey[i] += dscore * q[q_at + i];
         dvalue[i] += weight * dout[at + i];
       }
     }

@@ -8,7 +8,7 @@ const WORKGROUP: u32 = 64u;
 struct Params {
   size: u32, // elements of y
   image: u32, // I
-  patch: u32, // P
+  patch_size: u32, // P
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,13 +19,13 @@ struct Params {
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.size) { return; }
-  let side = params.image / params.patch; // patches along an edge
-  let length = params.patch * params.patch * 3u;
+  let side = params.image / params.patch_size; // patches along an edge
+  let length = params.patch_size * params.patch_size * 3u;
   let patch_index = i / length;
   let within = i % length;
   let n = patch_index % (side * side);
-  let row = n / side * params.patch + within / (params.patch * 3u);
-  let column = n % side * params.patch + within / 3u % params.patch;
+  let row = n / side * params.patch_size + within / (params.patch_size * 3u);
+  let column = n % side * params.patch_size + within / 3u % params.patch_size;
   let byte = ((patch_index / (side * side) * params.image + row) * params.image + column) * 3u + within % 3u;
   let value = (pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu;
   y[i] = f32(value) / 127.5 - 1.0;

@@ -111,7 +111,7 @@ fn softmax_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     let dlogit = scale * (exp(logit - row_lse[row]) + exp(logit - column_lse[column]) - select(0.0, 2.0, own));
     ddots[at] = dlogit * alpha;
     let share = select(0.0, scale * (row_lse[row] + column_lse[row] - 2.0 * logit), own);
-    sums += vec4f(share, dlogit * alpha * dots[at], dlogit, 0.0);
+    sums += vec4f(share, dlogit * alpha * dots[at], 0.0, 0.0); // β cancels: its gradient is zero, not rounding noise
   }
   let sum = total(local, sums);
   if (local == 0u) { row_sums[row] = sum; }

@@ -53,7 +53,7 @@ export function embedPatches(
   graph.dispatch(
     shader,
     "forward",
-    { params: { size: patches.size, image: imageSize, patch: patchSize }, pixels, y: patches },
+    { params: { size: patches.size, image: imageSize, patch_size: patchSize }, pixels, y: patches },
     { workgroups: linearGrid(patches.size, WORKGROUP), constants: { WORKGROUP } },
   );
   const storedPatch = Math.sqrt(kernel.shape[0] / 3), storedSide = Math.sqrt(position.shape[0]);

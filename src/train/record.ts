@@ -5,6 +5,10 @@
  * @module
  */
 
+import type { Evaluation, RetrievalScore } from "../eval/evaluation.ts";
+
+export type { Evaluation, RetrievalScore };
+
 /** Floating-point operations by purpose (a multiply-add counts 2), matrix products and attention only. */
 export interface FlopCount {
   /** Forward, backward and loss of the learner on the selected sub-batches. */
@@ -15,28 +19,6 @@ export interface FlopCount {
   referenceTrain: number;
   /** The reference's forward pass over the pool; 0 when kept embeddings were used. */
   referenceScore: number;
-}
-
-/** Retrieval in one direction over a test set of `n` pairs. */
-export interface RetrievalScore {
-  /** Share of queries whose match ranks first. */
-  r1: number;
-  /** Share of queries whose match is among the first five. */
-  r5: number;
-  /** Mean of 1 / rank. */
-  mrr: number;
-  /** Mean of (rank − 1) / (n − 1): 0 best, 0.5 chance. */
-  meanRank: number;
-}
-
-/** Held-out evaluation of a dual encoder. */
-export interface Evaluation {
-  /** Queries are pictures, answers are captions. */
-  imageToText: RetrievalScore;
-  /** Queries are captions, answers are pictures. */
-  textToImage: RetrievalScore;
-  /** Each picture against every concept's prompts. */
-  zeroShot: { top1: number; top5: number };
 }
 
 /** Which model a line is about: `reference`, `joint` (JEST) or `uniform`. */
@@ -111,5 +93,11 @@ export interface RunSummary {
   /** The reference's own evaluation. */
   reference?: Evaluation;
   /** The arm named by `--compare`, at equal trained examples. */
-  compare?: { arm: Arm; loss: { first: number; last: number }; flops: FlopCount; seconds: number; evaluation: Evaluation };
+  compare?: {
+    arm: Arm;
+    loss: { first: number; last: number };
+    flops: FlopCount;
+    seconds: number;
+    evaluation: Evaluation;
+  };
 }
