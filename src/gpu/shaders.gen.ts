@@ -1580,6 +1580,528 @@ export const patchify = {
   }
 } as const satisfies Shader;
 
+/** shaders/record.wgsl */
+export const record = {
+  "name": "record",
+  "source": "// Writes what a step did into rings that the host reads every few steps.\n//\n// scalars [R, 12]: loss, ‖g‖, clip factor, finite, t, β, batch learnability, entropy of the first and the last chunk's\n// draw; indices [R, b]: the trained examples' places in the super-batch, in order of selection. Row = (step − 1) mod R.\n// Deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst SCALARS: u32 = 12u;\n\nstruct Params {\n  capacity: u32, // R\n  batch: u32, // b\n  chunks: u32, // N\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: array<u32>; // [0]: number of the step, from 1\n@group(0) @binding(2) var<storage, read> loss: array<f32>;\n@group(0) @binding(3) var<storage, read> clip: array<f32>;\n@group(0) @binding(4) var<storage, read> logit_scale: array<f32>;\n@group(0) @binding(5) var<storage, read> logit_bias: array<f32>;\n@group(0) @binding(6) var<storage, read> learnability: array<f32>;\n@group(0) @binding(7) var<storage, read> entropy: array<f32>;\n@group(0) @binding(8) var<storage, read_write> scalars: array<f32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> index_ring: array<u32>;\n\n@compute @workgroup_size(1)\nfn record_scalars() {\n  let row = (step[0] - 1u) % params.capacity * SCALARS;\n  scalars[row] = loss[0];\n  scalars[row + 1u] = clip[0];\n  scalars[row + 2u] = clip[1];\n  scalars[row + 3u] = clip[2];\n  scalars[row + 4u] = logit_scale[0];\n  scalars[row + 5u] = logit_bias[0];\n  scalars[row + 6u] = learnability[0];\n  scalars[row + 7u] = entropy[0];\n  scalars[row + 8u] = entropy[params.chunks - 1u];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn record_indices(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.batch) { return; }\n  index_ring[(step[0] - 1u) % params.capacity * params.batch + i] = indices[i];\n}\n",
+  "constants": {
+    "WORKGROUP": "u32",
+    "SCALARS": "u32"
+  },
+  "entryPoints": {
+    "record_scalars": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "capacity": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "chunks": {
+              "offsetBytes": 8,
+              "type": "u32"
+            }
+          }
+        },
+        "step": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "loss": {
+          "kind": "read",
+          "index": 2,
+          "element": "f32"
+        },
+        "clip": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "logit_scale": {
+          "kind": "read",
+          "index": 4,
+          "element": "f32"
+        },
+        "logit_bias": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "learnability": {
+          "kind": "read",
+          "index": 6,
+          "element": "f32"
+        },
+        "entropy": {
+          "kind": "read",
+          "index": 7,
+          "element": "f32"
+        },
+        "scalars": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "f32"
+        }
+      }
+    },
+    "record_indices": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "capacity": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "chunks": {
+              "offsetBytes": 8,
+              "type": "u32"
+            }
+          }
+        },
+        "step": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 2,
+          "element": "u32"
+        },
+        "index_ring": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/selection/draw.wgsl */
+export const draw = {
+  "name": "draw",
+  "source": "// Draws `members` of the S − |A| examples that are still free, without replacement, with p ∝ exp(cond).\n//\n// Gumbel-top-k: adding independent Gumbel noise and taking the highest gives the same distribution as drawing one by\n// one (Plackett–Luce; Kool et al., arXiv:1903.06059), and never exponentiates a score. The noise is Philox 4×32-10\n// (Salmon et al., SC 2011) at counter (i, 65,536 · step + chunk, stream, 0), bit-equal to src/random/philox.ts.\n//\n// One workgroup: a radix select finds the lowest key that is drawn (integer atomics on a histogram, whose sums do not\n// depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:\n// deterministic.\n\nconst UNIFORM: bool = false; // all scores are zero, and every example is free at the start\nconst WORKGROUP: u32 = 256u;\nconst STREAM: u32 = 3u; // Stream.select\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  first: u32, // where the drawn examples go in `indices`\n  members: u32, // how many are drawn\n  chunk: u32, // number of the draw\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> cond: array<f32>;\n@group(0) @binding(2) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // [S] scratch\n@group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch\n@group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]\n@group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [N], nats, of softmax(cond)\n\nvar<workgroup> histogram: array<atomic<u32>, 256>;\nvar<workgroup> shares: array<vec3f, WORKGROUP>;\nvar<workgroup> prefix: u32; // the bits of the threshold found so far\nvar<workgroup> wanted: u32; // how many to draw among the keys with that prefix\nvar<workgroup> drawn_count: atomic<u32>;\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n// −log(E) with E exponential. E = −log(1 − v): for small v, 1 − v loses v's digits, and with them the upper tail that\n// decides who is drawn, so the series takes over.\nfn gumbel(i: u32) -> f32 {\n  let word = philox(vec4u(i, step[0] * 65536u + params.chunk, STREAM, 0u), vec2u(params.seed_low, params.seed_high));\n  let v = min((f32(word) + 0.5) / 4294967296.0, 0.99999994);\n  return -log(select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 1e-2));\n}\n\n// Bits whose unsigned order is the order of the numbers; never 0.\nfn ordered(value: f32) -> u32 {\n  let bits = bitcast<u32>(value);\n  return max(select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u), 1u);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn draw(@builtin(local_invocation_index) local: u32) {\n  // Keys, and what the entropy needs: the highest score, Σ e and Σ e · (score − highest), e = exp(score − highest).\n  var highest = -1e38;\n  var total = 0.0;\n  var weighted = 0.0;\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    var score = 0.0;\n    if (UNIFORM) { slots[i] = NOT_SELECTED; } else { score = cond[i]; }\n    if (slots[i] != NOT_SELECTED) {\n      keys[i] = 0u;\n      continue;\n    }\n    keys[i] = ordered(score + gumbel(i));\n    let peak = max(highest, score);\n    let keep = exp(max(highest - peak, -1e30));\n    // Moving the peak by δ moves every (score − peak) by −δ.\n    weighted = weighted * keep + select(0.0, total * keep * (highest - peak), total > 0.0);\n    total *= keep;\n    let weight = exp(score - peak);\n    total += weight;\n    weighted += weight * (score - peak);\n    highest = peak;\n  }\n  shares[local] = vec3f(highest, total, weighted);\n  if (local == 0u) {\n    prefix = 0u;\n    wanted = params.members;\n    atomicStore(&drawn_count, 0u);\n  }\n  workgroupBarrier();\n  if (local == 0u) {\n    var peak = -1e38;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      peak = max(peak, shares[lane].x);\n    }\n    var sum = 0.0;\n    var moment = 0.0;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      let share = shares[lane];\n      if (share.y > 0.0) {\n        let keep = exp(share.x - peak);\n        sum += share.y * keep;\n        moment += keep * (share.z + share.y * (share.x - peak));\n      }\n    }\n    entropy[params.chunk] = max(log(sum) - moment / sum, 0.0);\n  }\n\n  // The lowest drawn key, eight bits at a time from the top.\n  for (var digit = 0u; digit < 4u; digit++) {\n    let shift = 24u - digit * 8u;\n    atomicStore(&histogram[local], 0u);\n    workgroupBarrier();\n    let mask = select(0xffffffffu << (shift + 8u), 0u, digit == 0u);\n    for (var i = local; i < params.count; i += WORKGROUP) {\n      if ((keys[i] & mask) == (prefix & mask)) { atomicAdd(&histogram[(keys[i] >> shift) & 0xffu], 1u); }\n    }\n    workgroupBarrier();\n    if (local == 0u) {\n      var left = wanted;\n      var bin = 255u;\n      for (var tried = 0u; tried < 256u; tried++) {\n        bin = 255u - tried;\n        let held = atomicLoad(&histogram[bin]);\n        if (held >= left) { break; }\n        left -= held;\n      }\n      prefix |= bin << shift;\n      wanted = left;\n    }\n    workgroupBarrier();\n  }\n\n  // Everything at or above it; their order in `drawn` does not matter.\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    if (keys[i] >= prefix) { drawn[atomicAdd(&drawn_count, 1u)] = i; }\n  }\n  storageBarrier();\n  workgroupBarrier();\n  let candidates = atomicLoad(&drawn_count); // more than `members` only when keys at the threshold are equal\n  for (var at = local; at < candidates; at += WORKGROUP) {\n    let mine = drawn[at];\n    let key = keys[mine];\n    var rank = 0u;\n    for (var other = 0u; other < candidates; other++) {\n      let rival = drawn[other];\n      if (keys[rival] > key || (keys[rival] == key && rival < mine)) { rank++; }\n    }\n    if (rank < params.members) {\n      indices[params.first + rank] = mine;\n      slots[mine] = params.first + rank;\n    }\n  }\n}\n",
+  "constants": {
+    "UNIFORM": "bool",
+    "WORKGROUP": "u32",
+    "STREAM": "u32",
+    "NOT_SELECTED": "u32"
+  },
+  "entryPoints": {
+    "draw": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "chunk": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "seed_low": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "seed_high": {
+              "offsetBytes": 20,
+              "type": "u32"
+            }
+          }
+        },
+        "cond": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "step": {
+          "kind": "read",
+          "index": 2,
+          "element": "u32"
+        },
+        "keys": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        },
+        "drawn": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "u32"
+        },
+        "indices": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "u32"
+        },
+        "slots": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "u32"
+        },
+        "entropy": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "f32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/selection/joint.wgsl */
+export const joint = {
+  "name": "joint",
+  "source": "// JEST's scores: how much each candidate would add to a batch, kept up while the batch grows chunk by chunk.\n// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A.\n//\n// S super-batch, b sub-batch, A the examples chosen so far. With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:\n//   S_ij = gain · (LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference))\n//   cond_i = S_ii + Σ_{k∈A} (S_ik + S_ki)\n// which is what Σ_{A×A} S grows by when i joins A. Never a [S, S] matrix: `grow` recomputes the products of each new\n// member with every candidate from the embeddings, [S, D], in vectors of four. One invocation a candidate, all sums in\n// order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst WORKGROUP: u32 = 64u;\nconst BLOCK: u32 = 4u; // members whose products are computed together\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  learner_vectors: u32, // D / 4 of the learner\n  reference_vectors: u32, // D / 4 of the reference\n  first: u32, // where the new members start in `indices`\n  members: u32, // how many there are\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>;\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>;\n@group(0) @binding(7) var<storage, read_write> diagonal: array<f32>; // S_ii at gain 1\n@group(0) @binding(8) var<storage, read_write> slots_out: array<u32>;\n@group(0) @binding(6) var<storage, read_write> cond: array<f32>;\n@group(0) @binding(7) var<storage, read> indices: array<u32>;\n@group(0) @binding(8) var<storage, read> slots: array<u32>;\n@group(0) @binding(8) var<storage, read_write> row_sums: array<f32>;\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> learnability: array<f32>;\n\n// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);\n}\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n// S_ii at gain 1.\nfn own_score(i: u32) -> f32 {\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  return LEARNER_SIGN * softplus(-(logits[0] * learner + logits[1])) +\n    REFERENCE_SIGN * softplus(-(logits[2] * reference + logits[3]));\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  let score = own_score(i);\n  diagonal[i] = score;\n  cond_out[i] = params.gain * score;\n  slots_out[i] = NOT_SELECTED;\n}\n\n// Σ over the members `indices[first]` … of S_ik + S_ki at gain 1; a member that is i itself counts S_ii once.\nfn interaction(i: u32) -> f32 {\n  var sum = 0.0;\n  for (var at = 0u; at < params.members; at += BLOCK) {\n    var member: array<u32, BLOCK>;\n    var forth: array<f32, BLOCK>; // zᴵ_i · zᵀ_k\n    var back: array<f32, BLOCK>; // zᴵ_k · zᵀ_i\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      member[k] = indices[params.first + min(at + k, params.members - 1u)];\n      forth[k] = 0.0;\n      back[k] = 0.0;\n    }\n    for (var d = 0u; d < params.learner_vectors; d++) {\n      let image = learner_image[i * params.learner_vectors + d];\n      let text = learner_text[i * params.learner_vectors + d];\n      // @unroll\n      for (var k = 0u; k < BLOCK; k++) {\n        forth[k] += dot(image, learner_text[member[k] * params.learner_vectors + d]);\n        back[k] += dot(text, learner_image[member[k] * params.learner_vectors + d]);\n      }\n    }\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      if (at + k < params.members) {\n        if (member[k] == i) {\n          sum += LEARNER_SIGN * softplus(-(logits[0] * forth[k] + logits[1]));\n        } else {\n          sum += LEARNER_SIGN * (softplus(logits[0] * forth[k] + logits[1]) + softplus(logits[0] * back[k] + logits[1]));\n        }\n      }\n      forth[k] = 0.0;\n      back[k] = 0.0;\n    }\n    for (var d = 0u; d < params.reference_vectors; d++) {\n      let image = reference_image[i * params.reference_vectors + d];\n      let text = reference_text[i * params.reference_vectors + d];\n      // @unroll\n      for (var k = 0u; k < BLOCK; k++) {\n        forth[k] += dot(image, reference_text[member[k] * params.reference_vectors + d]);\n        back[k] += dot(text, reference_image[member[k] * params.reference_vectors + d]);\n      }\n    }\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      if (at + k < params.members) {\n        if (member[k] == i) {\n          sum += REFERENCE_SIGN * softplus(-(logits[2] * forth[k] + logits[3]));\n        } else {\n          sum += REFERENCE_SIGN *\n            (softplus(logits[2] * forth[k] + logits[3]) + softplus(logits[2] * back[k] + logits[3]));\n        }\n      }\n    }\n  }\n  return sum;\n}\n\n// The candidates' scores after the members `first` … `first + members` − 1 have joined.\n@compute @workgroup_size(WORKGROUP)\nfn grow(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || slots[i] != NOT_SELECTED) { return; }\n  cond[i] += params.gain * interaction(i);\n}\n\n// Row a of Σ_{A×A} S at gain 1, halved off the diagonal, because `interaction` counts S_ik and S_ki.\n@compute @workgroup_size(WORKGROUP)\nfn sum_selected(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let a = id.y * groups.x * WORKGROUP + id.x;\n  if (a >= params.batch) { return; }\n  let i = indices[a];\n  let own = own_score(i);\n  row_sums[a] = own + 0.5 * (interaction(i) - own);\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's learnability: (1/b) Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  learnability[0] = whole / f32(params.batch);\n}\n",
+  "constants": {
+    "LEARNER_SIGN": "f32",
+    "REFERENCE_SIGN": "f32",
+    "WORKGROUP": "u32",
+    "BLOCK": "u32",
+    "NOT_SELECTED": "u32"
+  },
+  "entryPoints": {
+    "pack_logits": {
+      "bindings": {
+        "learner_scale": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "learner_bias": {
+          "kind": "read",
+          "index": 2,
+          "element": "f32"
+        },
+        "reference_scale": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "reference_bias": {
+          "kind": "read",
+          "index": 4,
+          "element": "f32"
+        },
+        "logits_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "f32"
+        }
+      }
+    },
+    "start": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "learner_text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "reference_image": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "reference_text": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "cond_out": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "f32"
+        },
+        "diagonal": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "f32"
+        },
+        "slots_out": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "u32"
+        }
+      }
+    },
+    "grow": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "learner_text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "reference_image": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "reference_text": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "cond": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "f32"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 7,
+          "element": "u32"
+        },
+        "slots": {
+          "kind": "read",
+          "index": 8,
+          "element": "u32"
+        }
+      }
+    },
+    "sum_selected": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "learner_text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "reference_image": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "reference_text": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 7,
+          "element": "u32"
+        },
+        "row_sums": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "f32"
+        }
+      }
+    },
+    "finish": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "row_sums_in": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "learnability": {
+          "kind": "read_write",
+          "index": 2,
+          "element": "f32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
 /** shaders/sum_rows.wgsl */
 export const sumRows = {
   "name": "sum_rows",

@@ -76,6 +76,16 @@ export class Graph {
     return new Tensor(new TensorStorage(label, shape.reduce((a, b) => a * b, 4)), shape, dtype);
   }
 
+  /**
+   * Lets a temporary live in a buffer that outlives the program, so that the host or another program can read it.
+   *
+   * @throws Error when the tensor has a place already
+   */
+  place(tensor: Tensor, range: BufferRange): void {
+    if (tensor.storage.range) throw new Error(`Cannot place "${tensor.label}": it lies in a buffer already`);
+    tensor.storage.range = range;
+  }
+
   /** A tensor with fixed contents. */
   constant(label: string, shape: Shape, data: Float32Array | Uint32Array): Tensor {
     const tensor = this.temporary(label, shape, data instanceof Uint32Array ? "u32" : "f32");

@@ -137,7 +137,7 @@ export class ParameterStore implements Disposable {
       if (!gradient) throw new Error(`The parameter "${name}" received no gradient`);
       const range = this.range(name, "gradients");
       const whole = gradient.storage.sizeBytes === range.sizeBytes && !gradient.storage.range;
-      if (whole && !read.has(gradient.storage)) gradient.storage.range = range;
+      if (whole && !read.has(gradient.storage)) graph.place(gradient, range);
       else copyInto(graph, gradient, graph.external(`d ${name}`, gradient.shape, range));
     }
   }
@@ -165,7 +165,7 @@ export class ParameterStore implements Disposable {
   /** Reads every parameter (or gradient, or moment) to the host. */
   async read(
     kind: "parameters" | "gradients" | "firstMoment" | "secondMoment" = "parameters",
-  ): Promise<Map<string, { shape: Shape; data: Float32Array }>> {
+  ): Promise<Map<string, { shape: Shape; data: Float32Array<ArrayBuffer> }>> {
     const flat: ArrayBuffer[] = [];
     for (const group of this.groups) {
       const range = group[kind];

@@ -1,0 +1,203 @@
+/**
+ * One arm of a run: a model trained from its start to its end, with the lines and snapshots that the report draws.
+ *
+ * @module
+ */
+
+import { gatherBatch } from "../data/loader.ts";
+import { SuperBatchLoader } from "../data/loader.ts";
+import type { DualEncoder } from "../models/model.ts";
+import type { SamplerName } from "../selection/samplers.ts";
+import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
+import { type StepLog, Trainer } from "../train/trainer.ts";
+import { evaluate, type TestSet } from "./evaluate.ts";
+import type { TokenisedDataset } from "../data/dataset.ts";
+
+/** What an arm trains on and how. */
+export interface ArmOptions {
+  readonly arm: Arm;
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  readonly batch: number;
+  readonly superBatch: number;
+  readonly chunks: number;
+  readonly gain: number;
+  readonly seed: number;
+  readonly learningRate: number;
+  readonly patchSize: number;
+  /** Reference embeddings of the whole data set, for samplers that score. */
+  readonly reference?: {
+    readonly image: Float32Array;
+    readonly text: Float32Array;
+    readonly width: number;
+    readonly logitScale: number;
+    readonly logitBias: number;
+  };
+  /** Evaluations spread over the arm, the one at its end included; 0 for none. */
+  readonly evaluations: number;
+}
+
+/** Where an arm reports to. */
+export interface ArmHooks {
+  onStep(done: number, total: number, note: string): void;
+  onMetrics(line: MetricLine): Promise<void>;
+  onSnapshot(snapshot: SelectionSnapshot): Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** What an arm came to. */
+export interface ArmResult {
+  readonly loss: { readonly first: number; readonly last: number };
+  readonly flops: FlopCount;
+  readonly seconds: number;
+  readonly trainedExamples: number;
+  readonly drawnExamples: number;
+  /** The last line that was reported. */
+  readonly last: MetricLine;
+}
+
+/** The run was asked to stop. */
+export class InterruptedError extends Error {
+  override name = "InterruptedError";
+}
+
+/** Steps between two read-backs of the log. */
+const LOG_INTERVAL = 10;
+
+/**
+ * Trains one arm to its end.
+ *
+ * @throws {InterruptedError} after the step in which the signal came
+ */
+export async function trainArm(
+  model: DualEncoder,
+  data: TokenisedDataset,
+  test: TestSet | null,
+  options: ArmOptions,
+  hooks: ArmHooks,
+): Promise<ArmResult> {
+  const { arm, steps, batch, superBatch, seed, reference } = options;
+  using trainer = await Trainer.create(model, { ...options, reference });
+  const loader = new SuperBatchLoader(data.size, superBatch, seed);
+  const drawn: Uint32Array[] = [];
+  const distinct = new Set<number>();
+  const snapshotSteps = new Set([1, Math.ceil(steps / 2), steps]);
+  const evaluationSteps = new Set(
+    Array.from({ length: options.evaluations }, (_, i) => Math.round(steps * (i + 1) / options.evaluations)),
+  );
+  let seconds = 0, firstLoss = NaN, last: MetricLine | undefined;
+  let resumedAt = performance.now();
+
+  const report = async (logs: StepLog[], withEvaluation: boolean) => {
+    if (arm === "joint" && snapshotSteps.has(logs.at(-1)!.step)) await snapshot(logs.at(-1)!);
+    seconds += (performance.now() - resumedAt) / 1000;
+    if (Number.isNaN(firstLoss)) firstLoss = logs[0].loss;
+    const line: MetricLine = {
+      ...summarise(logs),
+      trainedExamples: logs.at(-1)!.step * batch,
+      drawnExamples: logs.at(-1)!.step * superBatch,
+      seconds,
+      flops: flopsAfter(logs.at(-1)!.step),
+      distinctExamples: distinct.size,
+    };
+    if (withEvaluation && test) line.evaluation = await evaluate(model, test, options.patchSize);
+    await hooks.onMetrics(line);
+    last = line;
+    resumedAt = performance.now();
+  };
+
+  /** Means over the steps of one line, and what was selected in them. */
+  const summarise = (logs: StepLog[]) => {
+    const mean = (value: (log: StepLog) => number) =>
+      logs.reduce((sum, log) => sum + value(log), 0) / logs.length;
+    let inDomain = 0, clean = 0;
+    for (const { step, selected } of logs) {
+      for (const place of selected) {
+        const example = drawn[step - 1][place];
+        distinct.add(example);
+        inDomain += data.inDomain[example];
+        clean += data.clean[example];
+      }
+    }
+    const trained = logs.length * batch;
+    const { step, learningRate, gradientNorm, logitScale, logitBias, batchLearnability } = logs.at(-1)!;
+    return {
+      arm,
+      step,
+      loss: mean(({ loss }) => loss),
+      learningRate,
+      gradientNorm,
+      logitScale,
+      logitBias,
+      ...(batchLearnability === null ? {} : { batchLearnability: mean((log) => log.batchLearnability!) }),
+      inDomainShare: inDomain / trained,
+      cleanShare: clean / trained,
+    };
+  };
+
+  const flopsAfter = (step: number): FlopCount => {
+    const { score, train } = trainer.flops;
+    return arm === "reference"
+      ? { learnerTrain: 0, learnerScore: 0, referenceTrain: step * train, referenceScore: 0 }
+      : { learnerTrain: step * train, learnerScore: step * score, referenceTrain: 0, referenceScore: 0 };
+  };
+
+  const snapshot = async ({ step, selected }: StepLog) => {
+    const scores = await trainer.readScores();
+    if (!scores) return;
+    const order = new Map(Array.from(selected, (place, at) => [place, at]));
+    await hooks.onSnapshot({
+      arm,
+      step,
+      examples: Array.from(drawn[step - 1], (index, place) => ({
+        index,
+        caption: data.captions[index],
+        score: scores[place],
+        order: order.get(place) ?? null,
+        inDomain: data.inDomain[index] === 1,
+        clean: data.clean[index] === 1,
+        source: data.sources[data.source[index]],
+      })),
+    });
+  };
+
+  for (let step = 1; step <= steps; step++) {
+    if (hooks.signal.aborted) throw new InterruptedError(`Stopped after step ${step - 1} of ${steps}`);
+    const indices = loader.indices(step - 1);
+    drawn.push(indices);
+    trainer.step({
+      ...gatherBatch(data, indices),
+      reference: reference && gatherReference(reference, indices),
+    });
+    const evaluates = evaluationSteps.has(step);
+    if (step % LOG_INTERVAL === 0 || evaluates || snapshotSteps.has(step) || step === steps) {
+      const logs = await trainer.readLog();
+      await report(logs, evaluates);
+      hooks.onStep(step, steps, `loss ${last!.loss.toFixed(3)}`);
+      // Lets signals and timers in.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+  }
+  return {
+    loss: { first: firstLoss, last: last!.loss },
+    flops: last!.flops,
+    seconds,
+    trainedExamples: steps * batch,
+    drawnExamples: steps * superBatch,
+    last: last!,
+  };
+}
+
+function gatherReference(
+  { image, text, width }: NonNullable<ArmOptions["reference"]>,
+  indices: Uint32Array,
+): { image: Float32Array; text: Float32Array } {
+  const rows = (all: Float32Array) => {
+    const gathered = new Float32Array(indices.length * width);
+    indices.forEach((index, row) =>
+      gathered.set(all.subarray(index * width, (index + 1) * width), row * width)
+    );
+    return gathered;
+  };
+  return { image: rows(image), text: rows(text) };
+}

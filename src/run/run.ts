@@ -1,0 +1,207 @@
+/**
+ * `superbatch train`: data → reference → learner → evaluation → report.
+ *
+ * @module
+ */
+
+import type { TrainOptions } from "../config/train_options.ts";
+import { cacheFiles } from "../data/cache.ts";
+import { Device } from "../gpu/device.ts";
+import { type DualEncoderConfig, preset } from "../models/config.ts";
+import { DualEncoder } from "../models/model.ts";
+import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
+import { writeReport } from "../report/write_report.ts";
+import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
+import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
+import { evaluate } from "./evaluate.ts";
+import { type PreparedData, prepareData } from "./prepare.ts";
+import {
+  contentKey,
+  type EmbeddingSet,
+  keepReference,
+  keptReference,
+  type KeptFiles,
+  referenceEmbeddings,
+} from "./reference.ts";
+import { searchExamples } from "./search.ts";
+
+/** How a run tells what it is doing. */
+export interface RunHooks {
+  /** A stage has come so far; `total` is 0 when unknown. */
+  onProgress(stage: string, done: number, total: number, note?: string): void;
+  /** A line worth keeping on the screen. */
+  log(line: string): void;
+  /** Stops the run after the present step. */
+  readonly signal: AbortSignal;
+}
+
+/** Everything that the stages of one run share. */
+interface RunContext {
+  readonly options: TrainOptions;
+  readonly hooks: RunHooks;
+  readonly device: Device;
+  readonly data: PreparedData;
+  readonly config: DualEncoderConfig;
+  readonly folder: RunFolder;
+  readonly files: KeptFiles;
+}
+
+/** A reference with what making it cost. */
+interface PreparedReference {
+  readonly model: DualEncoder;
+  readonly embeddings: EmbeddingSet;
+  readonly evaluation: Evaluation;
+  readonly flops: { readonly train: number; readonly score: number };
+}
+
+/**
+ * Runs the default experiment.
+ *
+ * @returns what `summary.json` holds
+ * @throws {InterruptedError} when the signal came; the run folder says so and holds no summary
+ * @throws Error of any stage; the run folder says that it failed
+ */
+export async function runTraining(options: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
+  const started = performance.now();
+  using device = await Device.open();
+  hooks.log(`Adapter: ${device.adapter.description}`);
+  const folder = await createRunFolder(options.out, options.name);
+  try {
+    const summary = await runStages(options, hooks, device, folder, started);
+    await folder.finish(summary);
+    return summary;
+  } catch (error) {
+    await folder.fail(error instanceof InterruptedError ? "interrupted" : "failed", error as Error);
+    throw error;
+  }
+}
+
+async function runStages(
+  options: TrainOptions,
+  hooks: RunHooks,
+  device: Device,
+  folder: RunFolder,
+  started: number,
+): Promise<RunSummary> {
+  const data = await prepareData(options, hooks);
+  const config = modelConfig(options, data.vocabulary);
+  const context: RunContext = { options, hooks, device, data, config, folder, files: cacheFiles(options.cache) };
+  await folder.writeConfig({ ...options, model: config, data: data.description });
+  await folder.writeFile("tokenizer.json", data.tokenizerJson);
+
+  const reference = await prepareReference(context);
+  using learner = newModel(context);
+  const result = await runArm(context, learner, mainArm(options), reference.embeddings);
+  await folder.writeFile("learner.safetensors", await learner.save());
+
+  let compare: RunSummary["compare"];
+  if (options.compare) {
+    using other = newModel(context);
+    const { loss, flops, seconds, last } = await runArm(context, other, options.compare, reference.embeddings);
+    await folder.writeFile(`${options.compare}.safetensors`, await other.save());
+    compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
+  }
+  await folder.writeFile("reference.safetensors", await reference.model.save());
+  const scored = mainArm(options) === "joint";
+  const flops: FlopCount = {
+    ...result.flops,
+    referenceTrain: scored || compare ? reference.flops.train : 0,
+    referenceScore: scored ? reference.flops.score : 0,
+  };
+  const summary: RunSummary = {
+    run: folder.path,
+    adapter: device.adapter.description,
+    steps: options.steps,
+    trainedExamples: result.trainedExamples,
+    drawnExamples: result.drawnExamples,
+    seconds: (performance.now() - started) / 1000,
+    flops,
+    loss: result.loss,
+    evaluation: result.last.evaluation!,
+    reference: reference.evaluation,
+    ...(compare ? { compare } : {}),
+  };
+  hooks.onProgress("report", 0, 0);
+  const searches = await searchExamples(learner, data, ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"]);
+  await writeReport(folder, summary, data, searches);
+  reference.model[Symbol.dispose]();
+  return summary;
+}
+
+/** The arm that a run is about. */
+function mainArm({ sampler }: TrainOptions): Arm {
+  return sampler === "uniform" ? "uniform" : "joint";
+}
+
+function modelConfig({ preset: name, imageSize, batch }: TrainOptions, vocabulary: number): DualEncoderConfig {
+  const config = preset(name);
+  const { vision, text } = config;
+  return {
+    ...config,
+    vision: { ...vision, imageSize },
+    text: { ...text, vocabulary },
+    // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
+    ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),
+  };
+}
+
+function newModel({ device, config, options }: RunContext): DualEncoder {
+  return DualEncoder.create(device, config, { seed: options.seed, notes: { preset: options.preset } });
+}
+
+async function prepareReference(context: RunContext): Promise<PreparedReference> {
+  const { options, hooks, device, data, config, files } = context;
+  const { referenceSteps: steps, batch, seed, learningRate, patch } = options;
+  const training = { config, data: data.reference.hash, steps, batch, seed, learningRate, patch, version: 1 };
+  const key = await contentKey(training);
+  let model = await keptReference(device, files, key);
+  let trained = 0;
+  if (model) hooks.log("Reference: kept from an earlier run");
+  else {
+    model = newModel(context);
+    const result = await runArm(context, model, "reference", null);
+    trained = result.flops.referenceTrain;
+    await keepReference(files, key, model);
+  }
+  const { embeddings, computed } = await referenceEmbeddings(
+    model,
+    data.pool,
+    files,
+    key,
+    (done, total) => hooks.onProgress("embed the pool by the reference", done, total),
+  );
+  const score = computed ? data.pool.size * model.forwardFlops(options.patch) : 0;
+  const evaluation = await evaluate(model, data.test, options.patch);
+  return { model, embeddings, evaluation, flops: { train: trained, score } };
+}
+
+async function runArm(
+  { options, hooks, data, folder }: RunContext,
+  model: DualEncoder,
+  arm: Arm,
+  embeddings: EmbeddingSet | null,
+): Promise<ArmResult> {
+  const { batch, filterRatio, chunks, gain, seed, patch } = options;
+  const scored = arm === "joint";
+  const armOptions: ArmOptions = {
+    arm,
+    sampler: scored ? "joint" : "uniform",
+    steps: arm === "reference" ? options.referenceSteps : options.steps,
+    batch,
+    superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
+    chunks: scored ? chunks : 1,
+    gain,
+    seed,
+    learningRate: options.learningRate,
+    patchSize: patch,
+    ...(scored ? { reference: embeddings! } : {}),
+    evaluations: arm === "reference" ? 0 : 8,
+  };
+  const stage = arm === "reference" ? "train the reference" : arm === "joint" ? "train with JEST" : "train uniformly";
+  return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, armOptions, {
+    onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
+    onMetrics: (line) => folder.appendMetrics(line),
+    onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
+    signal: hooks.signal,
+  });
+}

@@ -1,0 +1,300 @@
+/**
+ * Trains a dual encoder on batches that the caller brings, selecting from each what to train on.
+ *
+ * @module
+ */
+
+import type { Device } from "../gpu/device.ts";
+import type { LossName } from "../losses/contrastive.ts";
+import type { DualEncoder } from "../models/model.ts";
+import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";
+import { warmUpCosine } from "../optim/schedule.ts";
+import { type SamplerName, samplers } from "../selection/samplers.ts";
+import { compileStep, maxSegments, SCALARS, SEGMENT_LENGTH, type StepProgram } from "./step.ts";
+
+/** Settings of a training. */
+export interface TrainerOptions {
+  /** Updates of the whole training; the schedule ends with them. */
+  readonly steps: number;
+  /** Examples trained in a step, b. */
+  readonly batch: number;
+  /** Examples drawn in a step, S ≥ b; b when left out. */
+  readonly superBatch?: number;
+  /** How the batch is chosen; `uniform` when left out. */
+  readonly sampler?: SamplerName;
+  /** Draws that make up a selection, N; 16 when left out. */
+  readonly chunks?: number;
+  /** Factor on the scores before the draw; 100 when left out, as in the paper. */
+  readonly gain?: number;
+  /** Seed of the selection. */
+  readonly seed: number;
+  /** Highest learning rate. */
+  readonly learningRate: number;
+  /** Share of the steps that warm up; 0.01 when left out. */
+  readonly warmUp?: number;
+  /** Side of the image patches, in pixels; the model's own when left out. */
+  readonly patchSize?: number;
+  /** `sigmoid` when left out. */
+  readonly loss?: LossName;
+  readonly optimizer?: AdamWOptions;
+  /** The reference's learned scale α, bias β and embedding width; needed by samplers that score. */
+  readonly reference?: { readonly logitScale: number; readonly logitBias: number; readonly width: number };
+}
+
+/** A super-batch on the host. */
+export interface SuperBatch {
+  /** [S, I, I, 3] RGB bytes. */
+  readonly pixels: Uint8Array;
+  /** [S, T] token ids. */
+  readonly tokens: Uint32Array;
+  /** The reference's unit embeddings, [S, width] each; needed by samplers that score. */
+  readonly reference?: { readonly image: Float32Array; readonly text: Float32Array };
+}
+
+/** What one step did. */
+export interface StepLog {
+  /** From 1. */
+  readonly step: number;
+  /** Before the update. */
+  readonly loss: number;
+  /** Global norm of the gradient before clipping. */
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  /** α after the update. */
+  readonly logitScale: number;
+  /** β after the update. */
+  readonly logitBias: number;
+  /** (1/b) Σ S over the selected pairs at gain 1; null when the sampler scores nothing. */
+  readonly batchLearnability: number | null;
+  /** Entropy in nats of the first and of the last chunk's draw; null when the sampler scores nothing. */
+  readonly drawEntropy: { readonly first: number; readonly last: number } | null;
+  /** Places in the super-batch of the trained examples, in order of selection. */
+  readonly selected: Uint32Array;
+}
+
+/** A loss or gradient was not a number; the parameters are those before that step. */
+export class DivergenceError extends Error {
+  override name = "DivergenceError";
+}
+
+const RING_CAPACITY = 64;
+/** Keeps the largest activation of a scoring pass at or below this. */
+const SCORE_BYTES = 32 * 2 ** 20;
+
+/**
+ * A training in progress.
+ *
+ * @example
+ * ```ts ignore
+ * import { Device, DualEncoder, preset, Trainer } from "@superbatch/superbatch";
+ * using device = await Device.open();
+ * using model = DualEncoder.create(device, preset("mini"), { seed: 1 });
+ * using trainer = await Trainer.create(model, { steps: 100, batch: 64, seed: 1, learningRate: 5e-3 });
+ * for (let step = 0; step < 100; step++) trainer.step(nextBatch()); // yours
+ * const logs = await trainer.readLog();
+ * ```
+ */
+export class Trainer implements Disposable {
+  #done = 0;
+  #read = 0;
+  readonly #rates: number[] = [];
+
+  private constructor(
+    readonly model: DualEncoder,
+    readonly options: Required<Omit<TrainerOptions, "reference">> & Pick<TrainerOptions, "reference">,
+    private readonly compiled: StepProgram,
+  ) {}
+
+  /**
+   * Compiles the step for a model; its parameters are trained in place.
+   *
+   * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
+   * @throws TypeError when the sampler needs a reference and none is given
+   */
+  static async create(model: DualEncoder, options: TrainerOptions): Promise<Trainer> {
+    const full = {
+      superBatch: options.batch,
+      sampler: "uniform" as const,
+      chunks: Math.min(16, options.batch),
+      gain: 100,
+      warmUp: 0.01,
+      patchSize: model.config.vision.patchSize,
+      loss: "sigmoid" as const,
+      optimizer: adamWDefaults,
+      ...options,
+    };
+    const { device, config, parameters } = model;
+    if (samplers[full.sampler].scores && !full.reference) {
+      throw new TypeError(
+        `The sampler "${full.sampler}" scores with a reference: give its scale, bias and width`,
+      );
+    }
+    const { vision, text } = config;
+    const imageTokens = (vision.imageSize / full.patchSize) ** 2;
+    const widest = Math.max(
+      imageTokens * Math.max(vision.hidden, 3 * vision.width, 3 * full.patchSize ** 2),
+      text.tokens * Math.max(text.hidden, 3 * text.width),
+    );
+    const fitting = Math.min(SCORE_BYTES, device.maxBindingBytes) / (widest * 4);
+    const compiled = await compileStep(device, parameters, {
+      ...full,
+      config,
+      referenceWidth: full.reference?.width ?? 4,
+      ringCapacity: RING_CAPACITY,
+      scoreBatch: Math.max(64, Math.floor(fitting / 64) * 64),
+    });
+    if (full.reference) {
+      const { referenceScale, referenceBias } = compiled.inputs;
+      device.write(referenceScale.buffer, Float32Array.of(Math.log(full.reference.logitScale)));
+      device.write(referenceBias.buffer, Float32Array.of(full.reference.logitBias));
+    }
+    return new Trainer(model, full, compiled);
+  }
+
+  /** Steps that can run before {@link readLog} must be called. */
+  get logCapacity(): number {
+    return RING_CAPACITY - (this.#done - this.#read);
+  }
+
+  /** Floating-point operations of one step. */
+  get flops(): { readonly score: number; readonly train: number } {
+    const { program } = this.compiled;
+    return { score: program.flops("score") + program.flops("select"), train: program.flops("train") };
+  }
+
+  /** Bytes that the step's temporaries take, and the dispatches that it makes. */
+  get plan(): { readonly plannedBytes: number; readonly dispatches: number } {
+    const { plan, recording } = this.compiled.program;
+    return { plannedBytes: plan.plannedBytes, dispatches: recording.length };
+  }
+
+  /**
+   * Submits one step and returns at once: the GPU works on while the caller prepares the next super-batch.
+   *
+   * @throws TypeError when an array has the wrong length
+   * @throws RangeError after the last step, or when the log was not read for {@link logCapacity} steps
+   */
+  step(superBatch: SuperBatch): void {
+    const { steps, learningRate, warmUp, optimizer } = this.options;
+    if (this.#done >= steps) throw new RangeError(`The training has ended: all ${steps} steps are done`);
+    if (this.logCapacity === 0) throw new RangeError(`Call readLog() at least every ${RING_CAPACITY} steps`);
+    const rate = warmUpCosine(this.#done, steps, learningRate, Math.max(1, Math.round(steps * warmUp)));
+    this.#upload(superBatch);
+    this.#done++;
+    this.#rates.push(rate);
+    this.model.device.write(this.compiled.inputs.step.buffer, stepState(this.#done, rate, optimizer));
+    this.model.device.submit(this.compiled.program.recording);
+  }
+
+  #upload({ pixels, tokens, reference }: SuperBatch): void {
+    const { superBatch, sampler } = this.options;
+    const { device, config: { vision, text } } = this.model;
+    const { inputs } = this.compiled;
+    const expect = (name: string, actual: number, wanted: number) => {
+      if (actual !== wanted) {
+        throw new TypeError(
+          `${name} of a super-batch of ${superBatch} has ${actual} elements, expected ${wanted}`,
+        );
+      }
+    };
+    expect("pixels", pixels.length, superBatch * vision.imageSize ** 2 * 3);
+    expect("tokens", tokens.length, superBatch * text.tokens);
+    device.write(inputs.pixels.buffer, pixels);
+    device.write(inputs.tokens.buffer, tokens);
+    const index = indexTokens(tokens, text.vocabulary);
+    device.write(inputs.positions.buffer, index.positions);
+    device.write(inputs.segmentOffsets.buffer, index.segmentOffsets);
+    device.write(inputs.tokenSegments.buffer, index.tokenSegments);
+    if (samplers[sampler].scores) {
+      const { width } = this.options.reference!;
+      expect("reference image embeddings", reference?.image.length ?? 0, superBatch * width);
+      expect("reference text embeddings", reference?.text.length ?? 0, superBatch * width);
+      device.write(inputs.referenceImage.buffer, reference!.image);
+      device.write(inputs.referenceText.buffer, reference!.text);
+    }
+  }
+
+  /**
+   * What the steps since the last call did. Waits for them.
+   *
+   * @throws {DivergenceError} when one of them met a loss or gradient that is no number
+   */
+  async readLog(): Promise<StepLog[]> {
+    const from = this.#read, to = this.#done;
+    const scalars = await this.compiled.scalars.read(from, to);
+    const indices = await this.compiled.indices.read(from, to);
+    this.#read = to;
+    const scored = samplers[this.options.sampler].scores;
+    return scalars.map((row, i) => {
+      const values = new Float32Array(row, 0, SCALARS);
+      const step = from + i + 1;
+      const [loss, gradientNorm, , finite, logScale, logitBias, learnability, firstEntropy, lastEntropy] =
+        values;
+      if (finite !== 1 || !Number.isFinite(loss)) {
+        throw new DivergenceError(
+          `The loss was ${loss} and the gradient's norm ${gradientNorm} in step ${step}: training cannot go on. ` +
+            `Use a lower learning rate.`,
+        );
+      }
+      return {
+        step,
+        loss,
+        gradientNorm,
+        learningRate: this.#rates[step - 1],
+        logitScale: Math.exp(logScale),
+        logitBias,
+        batchLearnability: scored ? learnability : null,
+        drawEntropy: scored ? { first: firstEntropy, last: lastEntropy } : null,
+        selected: new Uint32Array(indices[i]),
+      };
+    });
+  }
+
+  /**
+   * The latest step's score Sᵢᵢ of every example of its super-batch, at gain 1; null when the sampler scores nothing.
+   * Waits for the step.
+   */
+  async readScores(): Promise<Float32Array | null> {
+    const { diagonal } = this.compiled;
+    if (!diagonal) return null;
+    return new Float32Array(await this.model.device.read(diagonal.buffer, 0, diagonal.sizeBytes));
+  }
+
+  /** Frees the step's memory; the model lives on. */
+  [Symbol.dispose](): void {
+    this.compiled[Symbol.dispose]();
+  }
+}
+
+/**
+ * Sorts the positions of a super-batch's tokens by token (counting sort) and cuts each token's list into segments.
+ *
+ * @param tokens [S·T] token ids below `vocabulary`
+ * @throws RangeError when a token lies outside the vocabulary
+ */
+export function indexTokens(
+  tokens: Uint32Array,
+  vocabulary: number,
+): { positions: Uint32Array; segmentOffsets: Uint32Array; tokenSegments: Uint32Array } {
+  const offsets = new Uint32Array(vocabulary + 1);
+  for (const token of tokens) {
+    if (token >= vocabulary) {
+      throw new RangeError(`Token ${token} lies outside the vocabulary of ${vocabulary}`);
+    }
+    offsets[token + 1]++;
+  }
+  for (let token = 0; token < vocabulary; token++) offsets[token + 1] += offsets[token];
+  const positions = new Uint32Array(tokens.length), next = offsets.slice();
+  tokens.forEach((token, position) => positions[next[token]++] = position);
+  const segmentOffsets = new Uint32Array(maxSegments(tokens.length, vocabulary) + 1).fill(tokens.length);
+  const tokenSegments = new Uint32Array(vocabulary + 1);
+  let segment = 0;
+  for (let token = 0; token < vocabulary; token++) {
+    tokenSegments[token] = segment;
+    for (let at = offsets[token]; at < offsets[token + 1]; at += SEGMENT_LENGTH) {
+      segmentOffsets[segment++] = at;
+    }
+  }
+  tokenSegments[vocabulary] = segment;
+  return { positions, segmentOffsets, tokenSegments };
+}
