@@ -38,12 +38,23 @@ export {
 export { DualEncoder } from "./src/models/model.ts";
 export type { LossName } from "./src/losses/contrastive.ts";
 export type { AdamWOptions } from "./src/optim/adamw.ts";
-export { DivergenceError, type StepLog, type SuperBatch, Trainer, type TrainerOptions } from "./src/train/trainer.ts";
+export {
+  DivergenceError,
+  type StepLog,
+  type SuperBatch,
+  Trainer,
+  type TrainerOptions,
+} from "./src/train/trainer.ts";
 export { type SamplerName, samplerNames } from "./src/selection/samplers.ts";
-export { type HostEmbeddings, selectJointly, type SelectOptions, type SelectResult } from "./src/selection/select.ts";
+export {
+  type HostEmbeddings,
+  selectJointly,
+  type SelectOptions,
+  type SelectResult,
+} from "./src/selection/select.ts";
 export { retrieval, type RetrievalOptions, type RetrievalScores } from "./src/eval/retrieval.ts";
 export { promptEnsemble, zeroShot } from "./src/eval/zero_shot.ts";
-export { type Neighbor, nearest } from "./src/eval/nearest.ts";
+export { nearest, type Neighbor } from "./src/eval/nearest.ts";
 export type { Evaluation, RetrievalScore } from "./src/eval/evaluation.ts";
 export {
   readSafetensors,

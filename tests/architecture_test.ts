@@ -11,6 +11,7 @@ const floors = [
   ["models"],
   ["train"],
   ["report"],
+  ["run"],
   ["cli"],
 ];
 /** Folders beside the floors and what they may import: none of them knows the GPU. */

@@ -16,6 +16,14 @@ export interface RetrievalScore {
   meanRank: number;
 }
 
+/** Zero-shot classification of pictures. */
+export interface ZeroShotScore {
+  /** Share of pictures whose class scores best. */
+  top1: number;
+  /** Share of pictures whose class is among the best five. */
+  top5: number;
+}
+
 /** Held-out evaluation of a dual encoder. */
 export interface Evaluation {
   /** Queries are pictures, answers are captions. */
@@ -23,5 +31,5 @@ export interface Evaluation {
   /** Queries are captions, answers are pictures. */
   textToImage: RetrievalScore;
   /** Each picture against every concept's prompts. */
-  zeroShot: { top1: number; top5: number };
+  zeroShot: ZeroShotScore;
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { ZeroShotScore } from "./evaluation.ts";
 import { hitAt } from "./rank.ts";
 import { checkEmbeddings, similarities } from "./similarity.ts";
 
@@ -23,7 +24,7 @@ export function zeroShot(
   image: Float32Array,
   labels: Int32Array,
   classEmbeddings: Float32Array,
-): { top1: number; top5: number } {
+): ZeroShotScore {
   const n = labels.length;
   if (n === 0) throw new RangeError("Cannot score zero-shot over 0 pictures, expected at least 1");
   const width = image.length / n, classes = classEmbeddings.length / width;

@@ -42,10 +42,15 @@ export async function prepareData(options: TrainOptions, hooks: RunHooks): Promi
     onProgress: ({ stage, done, total }) => hooks.onProgress(stage, done, total),
   });
   const { text } = preset(options.preset);
-  const tokenizerJson = trainTokenizer([...reference.captions, ...pool.captions], { vocabularySize: text.vocabulary });
+  const tokenizerJson = trainTokenizer([...reference.captions, ...pool.captions], {
+    vocabularySize: text.vocabulary,
+  });
   const tokenizer = loadTokenizer(tokenizerJson);
   const encode = (captions: readonly string[]) => encodeCaptions(tokenizer, captions, text.tokens);
-  const tokenised = (dataset: PairDataset): TokenisedDataset => ({ ...dataset, tokens: encode(dataset.captions) });
+  const tokenised = (dataset: PairDataset): TokenisedDataset => ({
+    ...dataset,
+    tokens: encode(dataset.captions),
+  });
   const prompts = concepts.map((concept) => conceptPrompts(concept));
   return {
     reference: tokenised(reference),

@@ -14,13 +14,13 @@ import { writeReport } from "../report/write_report.ts";
 import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
 import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
 import { evaluate } from "./evaluate.ts";
-import { type PreparedData, prepareData } from "./prepare.ts";
+import { prepareData, type PreparedData } from "./prepare.ts";
 import {
   contentKey,
   type EmbeddingSet,
   keepReference,
-  keptReference,
   type KeptFiles,
+  keptReference,
   referenceEmbeddings,
 } from "./reference.ts";
 import { searchExamples } from "./search.ts";
@@ -85,7 +85,15 @@ async function runStages(
 ): Promise<RunSummary> {
   const data = await prepareData(options, hooks);
   const config = modelConfig(options, data.vocabulary);
-  const context: RunContext = { options, hooks, device, data, config, folder, files: cacheFiles(options.cache) };
+  const context: RunContext = {
+    options,
+    hooks,
+    device,
+    data,
+    config,
+    folder,
+    files: cacheFiles(options.cache),
+  };
   await folder.writeConfig({ ...options, model: config, data: data.description });
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
@@ -97,7 +105,12 @@ async function runStages(
   let compare: RunSummary["compare"];
   if (options.compare) {
     using other = newModel(context);
-    const { loss, flops, seconds, last } = await runArm(context, other, options.compare, reference.embeddings);
+    const { loss, flops, seconds, last } = await runArm(
+      context,
+      other,
+      options.compare,
+      reference.embeddings,
+    );
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
@@ -122,7 +135,14 @@ async function runStages(
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
-  const searches = await searchExamples(learner, data, ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"]);
+  const searches = await searchExamples(learner, data, [
+    "red heart",
+    "smiling face",
+    "dog",
+    "airplane",
+    "pizza",
+    "moon",
+  ]);
   await writeReport(folder, summary, data, searches);
   reference.model[Symbol.dispose]();
   return summary;
@@ -133,7 +153,10 @@ function mainArm({ sampler }: TrainOptions): Arm {
   return sampler === "uniform" ? "uniform" : "joint";
 }
 
-function modelConfig({ preset: name, imageSize, batch }: TrainOptions, vocabulary: number): DualEncoderConfig {
+function modelConfig(
+  { preset: name, imageSize, batch }: TrainOptions,
+  vocabulary: number,
+): DualEncoderConfig {
   const config = preset(name);
   const { vision, text } = config;
   return {
@@ -197,7 +220,11 @@ async function runArm(
     ...(scored ? { reference: embeddings! } : {}),
     evaluations: arm === "reference" ? 0 : 8,
   };
-  const stage = arm === "reference" ? "train the reference" : arm === "joint" ? "train with JEST" : "train uniformly";
+  const stage = arm === "reference"
+    ? "train the reference"
+    : arm === "joint"
+    ? "train with JEST"
+    : "train uniformly";
   return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, armOptions, {
     onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
     onMetrics: (line) => folder.appendMetrics(line),

@@ -20,7 +20,9 @@ export function selectJoint(graph: Graph, scores: Scores, request: SelectionRequ
   const sizes = chunkSizes(superBatch, batch, chunks);
   const vectors = (embeddings: Tensor) => {
     const width = embeddings.shape[1];
-    if (width % 4 !== 0) throw new TypeError(`Cannot score embeddings of width ${width}: it must be a multiple of 4`);
+    if (width % 4 !== 0) {
+      throw new TypeError(`Cannot score embeddings of width ${width}: it must be a multiple of 4`);
+    }
     return width / 4;
   };
   const common = {

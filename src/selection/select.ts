@@ -83,7 +83,9 @@ export async function selectJointly(
   const superBatch = check("learner", learner);
   const referenceCount = check("reference", reference);
   if (superBatch !== referenceCount) {
-    throw new TypeError(`The learner embedded ${superBatch} pairs and the reference ${referenceCount}: give the same`);
+    throw new TypeError(
+      `The learner embedded ${superBatch} pairs and the reference ${referenceCount}: give the same`,
+    );
   }
   if (!Number.isFinite(gain)) throw new RangeError(`The gain is ${gain}: choose a finite number`);
   const batch = selectedCount(superBatch, filterRatio);
@@ -131,10 +133,14 @@ export async function selectJointly(
 /** Checks one model's embeddings and returns how many pairs they are of. */
 function check(name: string, { image, text, width, logitScale, logitBias }: HostEmbeddings): number {
   if (!Number.isInteger(width) || width < 4 || width % 4 !== 0) {
-    throw new TypeError(`The ${name}'s embeddings have ${width} columns: give a multiple of 4 (pad with zeros)`);
+    throw new TypeError(
+      `The ${name}'s embeddings have ${width} columns: give a multiple of 4 (pad with zeros)`,
+    );
   }
   if (!(logitScale > 0 && Number.isFinite(logitScale)) || !Number.isFinite(logitBias)) {
-    throw new RangeError(`The ${name}'s logit scale is ${logitScale} and its bias ${logitBias}: give finite numbers, α > 0`);
+    throw new RangeError(
+      `The ${name}'s logit scale is ${logitScale} and its bias ${logitBias}: give finite numbers, α > 0`,
+    );
   }
   if (image.length !== text.length || image.length % width !== 0 || image.length === 0) {
     throw new TypeError(
@@ -148,7 +154,9 @@ function check(name: string, { image, text, width, logitScale, logitBias }: Host
       for (let at = row * width; at < (row + 1) * width; at++) squares += data[at] ** 2;
       if (!(Math.abs(Math.sqrt(squares) - 1) < 1e-3)) {
         throw new RangeError(
-          `Row ${row} of the ${name}'s ${side} embeddings has length ${Math.sqrt(squares)}, expected 1: normalise the rows`,
+          `Row ${row} of the ${name}'s ${side} embeddings has length ${
+            Math.sqrt(squares)
+          }, expected 1: normalise the rows`,
         );
       }
     }

@@ -58,12 +58,17 @@ export interface Sampler {
  */
 export function chunkSizes(superBatch: number, batch: number, chunks: number): number[] {
   if (!Number.isInteger(batch) || batch < 1 || batch > superBatch) {
-    throw new RangeError(`Cannot select ${batch} of ${superBatch} examples: choose between 1 and ${superBatch}`);
+    throw new RangeError(
+      `Cannot select ${batch} of ${superBatch} examples: choose between 1 and ${superBatch}`,
+    );
   }
   if (!Number.isInteger(chunks) || chunks < 1 || chunks > batch) {
     throw new RangeError(
       `Cannot select ${batch} examples in ${chunks} chunks: choose between 1 and ${batch} chunks, or a larger batch`,
     );
   }
-  return Array.from({ length: chunks }, (_, chunk) => Math.floor(batch / chunks) + (chunk < batch % chunks ? 1 : 0));
+  return Array.from(
+    { length: chunks },
+    (_, chunk) => Math.floor(batch / chunks) + (chunk < batch % chunks ? 1 : 0),
+  );
 }

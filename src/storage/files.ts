@@ -8,15 +8,23 @@ import { basename, dirname, join } from "node:path";
 
 /** A file that cannot be read or written; the message says why and what to do, `code` is the system's name for it. */
 export class FileError extends Error {
+  /** "FileError". */
   override readonly name = "FileError";
 
   /**
+   * The error for one file.
+   *
    * @param message what could not be done, why, and what to do
-   * @param path the file
-   * @param code the system's error code such as `ENOSPC`, or `""`
    * @param cause the system's error
    */
-  constructor(message: string, readonly path: string, readonly code: string, cause: unknown) {
+  constructor(
+    message: string,
+    /** The file. */
+    readonly path: string,
+    /** The system's error code such as `ENOSPC`, `NotCapable` where Deno refused, or "". */
+    readonly code: string,
+    cause: unknown,
+  ) {
     super(message, { cause });
   }
 }

@@ -13,18 +13,31 @@ import { duplicateKey } from "./duplicate_key.ts";
 
 /** The array that holds the elements of each element type; F16 and BF16 stay raw 16-bit words. */
 export interface ElementArrays {
+  /** 0 or 1 a byte. */
   BOOL: Uint8Array<ArrayBuffer>;
+  /** Unsigned bytes. */
   U8: Uint8Array<ArrayBuffer>;
+  /** Signed bytes. */
   I8: Int8Array<ArrayBuffer>;
+  /** Unsigned 16-bit integers. */
   U16: Uint16Array<ArrayBuffer>;
+  /** Signed 16-bit integers. */
   I16: Int16Array<ArrayBuffer>;
+  /** Half precision, as raw words. */
   F16: Uint16Array<ArrayBuffer>;
+  /** bfloat16, as raw words. */
   BF16: Uint16Array<ArrayBuffer>;
+  /** Unsigned 32-bit integers. */
   U32: Uint32Array<ArrayBuffer>;
+  /** Signed 32-bit integers. */
   I32: Int32Array<ArrayBuffer>;
+  /** Single precision. */
   F32: Float32Array<ArrayBuffer>;
+  /** Unsigned 64-bit integers. */
   U64: BigUint64Array<ArrayBuffer>;
+  /** Signed 64-bit integers. */
   I64: BigInt64Array<ArrayBuffer>;
+  /** Double precision. */
   F64: Float64Array<ArrayBuffer>;
 }
 
@@ -40,19 +53,27 @@ export type SafetensorsTensor = {
 export interface SafetensorsFile {
   /** By name, in the order of the data. */
   tensors: Map<string, SafetensorsTensor>;
+  /** Free strings, such as a model's configuration; empty when the file has none. */
   metadata: Record<string, string>;
 }
 
 /** A file that is no valid safetensors file; the message names the file, the tensor and the fault. */
 export class SafetensorsError extends Error {
+  /** "SafetensorsError". */
   override readonly name = "SafetensorsError";
 
   /**
+   * The error for a fault of a file, or of one of its tensors.
+   *
    * @param fault what is wrong
-   * @param file name of the file
-   * @param tensor name of the tensor at fault, if one is
    */
-  constructor(fault: string, readonly file: string, readonly tensor?: string) {
+  constructor(
+    fault: string,
+    /** Name of the file. */
+    readonly file: string,
+    /** Name of the tensor at fault, if one is. */
+    readonly tensor?: string,
+  ) {
     super(`Cannot read "${file}"${tensor === undefined ? "" : `, tensor "${tensor}"`}: ${fault}`);
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { promptEnsemble, zeroShot } from "../../src/eval/zero_shot.ts";
 import { Stream, uniform } from "../../src/random/philox.ts";
-import { reorder, unitRows } from "./embeddings.ts";
+import { unitRows } from "./embeddings.ts";
 
 const randomLabels = (n: number, classes: number) =>
   Int32Array.from({ length: n }, (_, i) => Math.floor(uniform(3, Stream.data, 0, i) * classes));

