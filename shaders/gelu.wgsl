@@ -20,9 +20,9 @@ struct Params {
 const SLOPE: f32 = 0.7978845608028654; // √(2/π)
 const CUBIC: f32 = 0.044715;
 
-// tanh overflows in some drivers for large arguments; beyond 15 it is 1 in f32.
-fn bounded_tanh(value: f32) -> f32 {
-  return tanh(clamp(value, -15.0, 15.0));
+// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.
+fn gate(v: f32) -> f32 {
+  return 1.0 / (1.0 + exp(-2.0 * clamp(SLOPE * (v + CUBIC * v * v * v), -40.0, 40.0)));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -30,7 +30,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.size) { return; }
   let v = x[i];
-  y[i] = 0.5 * v * (1.0 + bounded_tanh(SLOPE * (v + CUBIC * v * v * v)));
+  y[i] = v * gate(v);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -38,8 +38,8 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.size) { return; }
   let v = x[i];
-  let t = bounded_tanh(SLOPE * (v + CUBIC * v * v * v));
-  let slope = 0.5 * (1.0 + t) + 0.5 * v * (1.0 - t * t) * SLOPE * (1.0 + 3.0 * CUBIC * v * v);
+  let share = gate(v); // and 1 − share is gate(−v)
+  let slope = share + 2.0 * v * share * gate(-v) * SLOPE * (1.0 + 3.0 * CUBIC * v * v);
   var gradient = dy[i] * slope;
   if (ACCUMULATE) { gradient += addend[i]; }
   dx[i] = gradient;

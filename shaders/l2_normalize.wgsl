@@ -71,7 +71,8 @@ fn backward(
   let total = team_sum(local, sums);
   let norm = sqrt(total.x);
   let scale = 1.0 / (norm + EPSILON);
-  let along = scale * scale / max(norm, 1e-30) * total.y;
+  // The quotient first: it is at most ‖dz‖, and 0 for a row of zeros.
+  let along = scale * scale * (total.y / max(norm, 1e-20));
   if (row >= params.rows) { return; }
   for (var column = lane; column < params.width; column += LANES) {
     var gradient = scale * dz[base + column] - along * y[base + column];

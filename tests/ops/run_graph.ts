@@ -5,7 +5,7 @@ import { type Shape, Tensor, type TensorStorage } from "../../src/graph/tensor.t
 import { testDevice } from "../gpu/device.ts";
 import { randomArray } from "../reference/random_array.ts";
 
-const SENTINEL = 0x7fc0dead; // a NaN's bits
+const SENTINEL = 0x7fc00100; // a NaN's bits; each buffer adds its number, for NaNs keep their bits through arithmetic
 const GUARD_WORDS = 64;
 
 /** A named input: differentiable when it holds f32. */
@@ -43,20 +43,22 @@ export async function runOp(
 ): Promise<GuardedResult> {
   const device = await testDevice();
   const graph = new Graph();
-  const guarded = new Map<TensorStorage, { readonly buffer: GPUBuffer; readonly words: number }>();
+  const guarded = new Map<TensorStorage, { buffer: GPUBuffer; words: number; sentinel: number }>();
   const guard = (label: string, words: number, data?: Float32Array | Uint32Array) => {
-    const content = new Uint32Array(words + GUARD_WORDS).fill(SENTINEL);
+    const sentinel = SENTINEL + guarded.size;
+    const content = new Uint32Array(words + GUARD_WORDS).fill(sentinel);
     if (data) content.set(new Uint32Array(data.buffer, data.byteOffset, data.length));
     const buffer = device.createBuffer(label, content.byteLength);
     device.write(buffer, content);
-    return { buffer, offsetBytes: 0, sizeBytes: buffer.size };
+    return { buffer, words, sentinel };
   };
+  const rangeOf = ({ buffer }: { buffer: GPUBuffer }) => ({ buffer, offsetBytes: 0, sizeBytes: buffer.size });
   const tensors: Record<string, Tensor> = {};
   for (const [name, { shape, data }] of Object.entries(inputs)) {
     const dtype = data instanceof Uint32Array ? "u32" : "f32";
-    const range = guard(name, data.length, data);
-    const tensor = graph.external(name, shape, range, { dtype, differentiable: dtype === "f32" });
-    guarded.set(tensor.storage, { buffer: range.buffer, words: data.length });
+    const buffer = guard(name, data.length, data);
+    const tensor = graph.external(name, shape, rangeOf(buffer), { dtype, differentiable: dtype === "f32" });
+    guarded.set(tensor.storage, buffer);
     tensors[name] = tensor;
   }
   const outputs = Array.from({ length: uses }, () => op(graph, tensors));
@@ -65,11 +67,11 @@ export async function runOp(
     graph.backward(outputs.map((output) => [output, gradient]));
   }
   const place = (tensor: Tensor, data?: Float32Array | Uint32Array) => {
-    const { label, storage } = tensor, words = storage.sizeBytes / 4;
+    const { label, storage } = tensor;
     if (storage.range || tensor === graph.nothing) return;
-    const range = guard(label, words, data);
-    graph.place(tensor, range);
-    guarded.set(storage, { buffer: range.buffer, words });
+    const buffer = guard(label, storage.sizeBytes / 4, data);
+    graph.place(tensor, rangeOf(buffer));
+    guarded.set(storage, buffer);
   };
   const widen = (bindings: { readonly [name: string]: Tensor }) => {
     const wide = Object.entries(bindings).map(([name, tensor]) => {
@@ -88,9 +90,9 @@ export async function runOp(
     using program = await Program.compile(device, graph, "test");
     device.submit(program.recording);
     const contents = new Map<TensorStorage, Float32Array>();
-    await Promise.all([...guarded].map(async ([storage, { buffer, words }]) => {
+    await Promise.all([...guarded].map(async ([storage, { buffer, words, sentinel }]) => {
       const bytes = await device.read(buffer, 0, buffer.size);
-      if (new Uint32Array(bytes, words * 4, GUARD_WORDS).some((word) => word !== SENTINEL)) {
+      if (new Uint32Array(bytes, words * 4, GUARD_WORDS).some((word) => word !== sentinel)) {
         throw new Error(`"${storage.label}" was written past its end`);
       }
       contents.set(storage, new Float32Array(bytes.slice(0, words * 4)));
