@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileBytes, writeFileAtomic } from "../storage/files.ts";
+import { readFileBytes, writeError, writeFileAtomic } from "../storage/files.ts";
 
 /**
  * The cache folder: the given one, else `$SUPERBATCH_CACHE`, else the system's place for caches.
@@ -21,11 +21,15 @@ export function cacheFolder(folder?: string): string {
   return `${variable("XDG_CACHE_HOME") ?? `${home}/.cache`}/superbatch`;
 }
 
-/** Named byte strings in the cache folder. */
+/** Named byte strings in the cache folder, each followed on disk by its SHA-256. */
 export interface KeptFiles {
-  /** The bytes kept under a name, or null. */
+  /** The bytes kept under a name; null when there are none, or when they are not what was written. */
   read(name: string): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** Keeps bytes; a reader never sees half of them. */
+  /**
+   * Keeps bytes; a reader never sees half of them.
+   *
+   * @throws FileError when the folder cannot be made or written
+   */
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 
@@ -35,14 +39,29 @@ export function cacheFiles(folder?: string): KeptFiles {
   return {
     async read(name) {
       try {
-        return await readFileBytes(`${root}/${name}`);
+        const file = await readFileBytes(`${root}/${name}`);
+        const bytes = file.subarray(0, -DIGEST_BYTES), digest = await sha256(bytes);
+        return digest.every((byte, at) => byte === file[bytes.length + at]) ? bytes : null;
       } catch {
         return null;
       }
     },
     async write(name, bytes) {
-      await Deno.mkdir(root, { recursive: true });
-      await writeFileAtomic(`${root}/${name}`, bytes);
+      try {
+        await Deno.mkdir(root, { recursive: true });
+      } catch (cause) {
+        throw writeError(root, cause);
+      }
+      const file = new Uint8Array(bytes.length + DIGEST_BYTES);
+      file.set(bytes);
+      file.set(await sha256(file.subarray(0, bytes.length)), bytes.length);
+      await writeFileAtomic(`${root}/${name}`, file);
     },
   };
+}
+
+const DIGEST_BYTES = 32;
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }

@@ -6,6 +6,7 @@
 
 /** n pairs with what is known about them. */
 export interface PairDataset {
+  /** What messages call it. */
   readonly name: string;
   /** n */
   readonly size: number;

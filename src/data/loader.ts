@@ -19,11 +19,21 @@ export class SuperBatchLoader {
   #order = new Uint32Array();
 
   /**
+   * A loader that stands at no step.
+   *
    * @param size examples in the data set
    * @param superBatch examples of a super-batch
+   * @param seed a non-negative integer below 2⁵³
    * @throws RangeError when the data set is smaller than a super-batch
    */
-  constructor(readonly size: number, readonly superBatch: number, readonly seed: number) {
+  constructor(
+    /** Examples in the data set. */
+    readonly size: number,
+    /** Examples of a super-batch. */
+    readonly superBatch: number,
+    /** Decides the order. */
+    readonly seed: number,
+  ) {
     if (!Number.isInteger(superBatch) || superBatch < 1 || superBatch > size) {
       throw new RangeError(
         `Cannot draw super-batches of ${superBatch} from ${size} examples: use a smaller batch or filter ratio, or more data`,

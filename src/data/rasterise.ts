@@ -13,6 +13,8 @@ import type { RasteriseReply, RasteriseRequest } from "./rasterise_worker.ts";
 export interface DrawRequest {
   /** Name of the set. */
   readonly set: string;
+  /** Version of the set: pictures of another version are not taken from the cache. */
+  readonly version: string;
   /** Names of the icons. */
   readonly names: readonly string[];
 }
@@ -45,8 +47,8 @@ export async function drawIcons(
   const total = requests.reduce((sum, { names }) => sum + names.length, 0);
   let failed = 0, done = 0;
   using pool = new WorkerPool(Math.min(navigator.hardwareConcurrency || 2, 8));
-  for (const { set, names } of requests) {
-    const file = `pictures-${set}-${size}.safetensors`;
+  for (const { set, version, names } of requests) {
+    const file = `pictures-${set}-${version}-${size}.safetensors`;
     const kept = readKept(await files.read(file), size);
     const missing = names.filter((name) => !kept.has(name));
     if (missing.length > 0) {

@@ -22,7 +22,8 @@ const scope = self as unknown as {
 let ready: Promise<void> | undefined;
 
 async function start(): Promise<void> {
-  const wasm = new URL(import.meta.resolve("@resvg/resvg-wasm/index_bg.wasm"));
+  // With its version, so that it is found where this package's deno.json is not in force.
+  const wasm = new URL(import.meta.resolve("npm:@resvg/resvg-wasm@2.6.2/index_bg.wasm"));
   await initWasm(await Deno.readFile(wasm));
 }
 

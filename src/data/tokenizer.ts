@@ -4,11 +4,18 @@
  * @module
  */
 
-import { Tokenizer } from "@huggingface/tokenizers";
+import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { END_ID, PAD_ID } from "./bpe.ts";
 
 export { trainTokenizer } from "./bpe.ts";
-export type { Tokenizer };
+
+/** The part of a Hugging Face tokenizer that is used here. */
+export interface Tokenizer {
+  /** The token ids of a text. */
+  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
+  /** The text of token ids. */
+  decode(ids: number[], options?: { skip_special_tokens?: boolean }): string;
+}
 
 /**
  * Loads a `tokenizer.json`.
@@ -17,7 +24,7 @@ export type { Tokenizer };
  */
 export function loadTokenizer(json: string): Tokenizer {
   try {
-    return new Tokenizer(JSON.parse(json), {});
+    return new HuggingFaceTokenizer(JSON.parse(json), {});
   } catch (cause) {
     throw new TypeError(`This is no tokenizer.json: ${(cause as Error).message}`, { cause });
   }
@@ -27,6 +34,7 @@ export function loadTokenizer(json: string): Tokenizer {
  * Captions as rows of T token ids, as SigLIP takes them: the caption, the end token, padding. A caption that is too
  * long is cut so that the end token stays last.
  *
+ * @param length T
  * @returns [n, T]
  */
 export function encodeCaptions(

@@ -602,6 +602,46 @@ export const attention = {
   }
 } as const satisfies Shader;
 
+/** shaders/bench/fma.wgsl */
+export const fma = {
+  "name": "fma",
+  "source": "// Multiply-adds in registers only: the rate that no kernel of this adapter can exceed.\n//\n// Each invocation keeps CHAINS independent vectors of four and adds to each in turn, so that latency is hidden; a chain\n// is s ← s · a + b with |a| < 1, which neither grows nor vanishes. Per invocation: rounds · CHAINS · 4 multiply-adds.\n// The sum is written, so that nothing can be left out. Deterministic.\n\nconst CHAINS: u32 = 16u;\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  rounds: u32,\n  a: f32, // from the host, so that the compiler cannot fold the loop\n  b: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read_write> y: array<f32>; // [invocations]\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u) {\n  let a = vec4f(params.a);\n  let b = vec4f(params.b);\n  var sum: array<vec4f, CHAINS>;\n  // @unroll\n  for (var i = 0u; i < CHAINS; i++) {\n    sum[i] = vec4f(f32(id.x + i));\n  }\n  for (var round = 0u; round < params.rounds; round++) {\n    // @unroll\n    for (var i = 0u; i < CHAINS; i++) {\n      sum[i] = fma(sum[i], a, b);\n    }\n  }\n  var total = vec4f(0.0);\n  // @unroll\n  for (var i = 0u; i < CHAINS; i++) {\n    total += sum[i];\n  }\n  y[id.x] = total.x + total.y + total.z + total.w;\n}\n",
+  "constants": {
+    "CHAINS": "u32",
+    "WORKGROUP": "u32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "rounds": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "a": {
+              "offsetBytes": 4,
+              "type": "f32"
+            },
+            "b": {
+              "offsetBytes": 8,
+              "type": "f32"
+            }
+          }
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 1,
+          "element": "f32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
 /** shaders/embedding.wgsl */
 export const embedding = {
   "name": "embedding",

@@ -105,6 +105,13 @@ for (
   });
 }
 
+Deno.test({ name: "a norm of exactly the limit is clipped by 1 / (1 + 1e-6)", ...sharesDevice }, async () => {
+  using actual = await optimizer([{ size: 2, decay: false }], [new Float32Array(2)]);
+  actual.update(1, 0.01, [Float32Array.of(0, 1)]);
+  const state = (await actual.clip()).subarray(0, 3);
+  assertClose(state, [1, 1 / (1 + 1e-6), 1], { name: "clip", reduction: 1 }); // 1e-6 is twice the budget
+});
+
 Deno.test({ name: "decay acts on its own group only", ...sharesDevice }, async () => {
   const groups = [{ size: 3, decay: true }, { size: 3, decay: false }], ones = new Float32Array(3).fill(1);
   using actual = await optimizer(groups, [ones, ones]);

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { pairDataset } from "../../src/data/dataset.ts";
+
+const pair = () => ({
+  name: "own",
+  imageSize: 2,
+  pixels: Uint8Array.from({ length: 24 }, (_, i) => i),
+  captions: ["a", "b"],
+});
+
+Deno.test("a data set from pixels and captions alone counts as clean and in-domain", async () => {
+  const data = await pairDataset(pair());
+  assert.equal(data.size, 2);
+  assert.deepEqual(data.sources, ["own"]);
+  assert.deepEqual([...data.concept], [-1, -1]);
+  assert.deepEqual([...data.inDomain, ...data.clean], [1, 1, 1, 1]);
+  assert.match(data.hash, /^[0-9a-f]{64}$/);
+});
+
+Deno.test("the hash tells pixels and captions, and where one caption ends", async () => {
+  const { hash } = await pairDataset(pair());
+  assert.equal((await pairDataset(pair())).hash, hash);
+  const pixels = pair().pixels.map((value, i) => i === 23 ? value ^ 1 : value);
+  for (const change of [{ pixels }, { captions: ["a", "c"] }, { captions: ["ab", ""] }]) {
+    assert.notEqual((await pairDataset({ ...pair(), ...change })).hash, hash, JSON.stringify(change));
+  }
+});
+
+Deno.test("arrays that do not fit are refused with both lengths", async () => {
+  const refused = (change: object, message: RegExp, error: typeof Error) =>
+    assert.rejects(
+      () => pairDataset({ ...pair(), ...change }),
+      (thrown: Error) => thrown instanceof error && message.test(thrown.message),
+    );
+  await refused({ pixels: new Uint8Array(23) }, /pixels has 23 elements, expected 24/, TypeError);
+  await refused({ concept: new Int32Array(3) }, /concept has 3 elements, expected 2/, TypeError);
+  await refused({ clean: new Uint8Array(1) }, /clean has 1 elements, expected 2/, TypeError);
+  await refused({ captions: [], pixels: new Uint8Array() }, /"own" is empty/, RangeError);
+});
