@@ -80,8 +80,12 @@ export class Progress {
     const share = Math.min(done / total, 1), rate = (done - this.#first) / Math.max(seconds, 1e-3);
     const left = rate > 0 ? `${duration((total - done) / rate)} left` : "";
     const speed = rate > 0 ? `${rate >= 100 ? rate.toFixed(0) : rate.toPrecision(3)}/s` : "";
-    const parts = [`${done}/${total}`, speed, done < total ? left : duration(seconds), note].filter((part) => part !== "");
-    const bar = this.target.terminal ? ` ${drawBar(share, 24)}` : ` ${(share * 100).toFixed(0).padStart(3)} %`;
+    const parts = [`${done}/${total}`, speed, done < total ? left : duration(seconds), note].filter((part) =>
+      part !== ""
+    );
+    const bar = this.target.terminal
+      ? ` ${drawBar(share, 24)}`
+      : ` ${(share * 100).toFixed(0).padStart(3)} %`;
     return `${this.#stage.padEnd(30)}${bar}  ${parts.join("  ")}`;
   }
 }

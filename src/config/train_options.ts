@@ -7,9 +7,14 @@
 import * as v from "valibot";
 import { type PresetName, presetNames } from "../models/config.ts";
 
-const positive = (name: string) => v.pipe(v.number(), v.integer(`${name} must be a whole number`), v.minValue(1, `${name} must be 1 or more`));
+const positive = (name: string) =>
+  v.pipe(v.number(), v.integer(`${name} must be a whole number`), v.minValue(1, `${name} must be 1 or more`));
 const share = (name: string) =>
-  v.pipe(v.number(), v.minValue(0, `${name} must be from 0 to 1`), v.maxValue(1, `${name} must be from 0 to 1`));
+  v.pipe(
+    v.number(),
+    v.minValue(0, `${name} must be from 0 to 1`),
+    v.maxValue(1, `${name} must be from 0 to 1`),
+  );
 
 /** Schema of {@link TrainOptions}. */
 const schema = v.pipe(
@@ -48,13 +53,22 @@ const schema = v.pipe(
   ),
   v.check(
     ({ compare, sampler }) => compare !== sampler,
-    ({ input }) => `--compare ${(input as { compare: string }).compare} is what the run trains already: choose the other sampler`,
+    ({ input }) =>
+      `--compare ${
+        (input as { compare: string }).compare
+      } is what the run trains already: choose the other sampler`,
   ),
   v.check(
     ({ filterRatio, batch, poolSize }) => Math.round(batch / (1 - filterRatio)) <= poolSize,
     ({ input }) => {
-      const { filterRatio, batch, poolSize } = input as { filterRatio: number; batch: number; poolSize: number };
-      return `A batch of ${batch} at --filter-ratio ${filterRatio} draws ${Math.round(batch / (1 - filterRatio))} ` +
+      const { filterRatio, batch, poolSize } = input as {
+        filterRatio: number;
+        batch: number;
+        poolSize: number;
+      };
+      return `A batch of ${batch} at --filter-ratio ${filterRatio} draws ${
+        Math.round(batch / (1 - filterRatio))
+      } ` +
         `examples a step, and the pool holds ${poolSize}: lower the ratio or raise --pool-size`;
     },
   ),

@@ -47,7 +47,9 @@ export class RunFolder {
       await Deno.writeTextFile(`${this.path}/${name}`, JSON.stringify(value) + "\n", { append: true });
     } catch (cause) {
       throw new RunFolderError(
-        `Cannot write ${this.path}/${name}: ${(cause as Error).message}. Free some space or choose another --out.`,
+        `Cannot write ${this.path}/${name}: ${
+          (cause as Error).message
+        }. Free some space or choose another --out.`,
         { cause },
       );
     }
@@ -113,41 +115,56 @@ export interface RunRecord {
   readonly snapshots: SelectionSnapshot[];
 }
 
+/** The lines that a run has written so far. */
+export async function readLines(
+  path: string,
+): Promise<{ metrics: MetricLine[]; snapshots: SelectionSnapshot[] }> {
+  const lines = async <T>(name: string): Promise<T[]> =>
+    ((await readText(`${path}/${name}`)) ?? "").split("\n").filter((line) => line !== "")
+      .map((line) => parse<T>(line, `${path}/${name}`));
+  return { metrics: await lines("metrics.jsonl"), snapshots: await lines("selection.jsonl") };
+}
+
 /**
  * Reads a complete run.
  *
  * @throws {RunFolderError} when the folder is no run, or the run did not come to its end
  */
 export async function readRun(path: string): Promise<RunRecord> {
-  const text = async (name: string): Promise<string | null> => {
-    try {
-      return new TextDecoder().decode(await readFileBytes(`${path}/${name}`));
-    } catch {
-      return null;
-    }
-  };
-  const status = await text("status.json");
+  const status = await readText(`${path}/status.json`);
   if (!status) {
-    throw new RunFolderError(`${path} is no run: it has no status.json. Give a folder that "superbatch train" made.`);
+    throw new RunFolderError(
+      `${path} is no run: it has no status.json. Give a folder that "superbatch train" made.`,
+    );
   }
-  const { status: state, reason } = parse<{ status: RunStatus; reason?: string }>(status, `${path}/status.json`);
+  const { status: state, reason } = parse<{ status: RunStatus; reason?: string }>(
+    status,
+    `${path}/status.json`,
+  );
   if (state !== "complete") {
-    throw new RunFolderError(`The run ${path} is ${state}${reason ? `: ${reason}` : ""}. Only a complete run can be used.`);
+    throw new RunFolderError(
+      `The run ${path} is ${state}${reason ? `: ${reason}` : ""}. Only a complete run can be used.`,
+    );
   }
   const need = async (name: string) => {
-    const content = await text(name);
+    const content = await readText(`${path}/${name}`);
     if (content === null) throw new RunFolderError(`The run ${path} has lost its ${name}`);
     return content;
   };
-  const lines = <T>(content: string, name: string) =>
-    content.split("\n").filter((line) => line !== "").map((line) => parse<T>(line, `${path}/${name}`));
   return {
     path,
     config: parse(await need("config.json"), `${path}/config.json`),
     summary: parse(await need("summary.json"), `${path}/summary.json`),
-    metrics: lines(await need("metrics.jsonl"), "metrics.jsonl"),
-    snapshots: lines(await text("selection.jsonl") ?? "", "selection.jsonl"),
+    ...await readLines(path),
   };
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return new TextDecoder().decode(await readFileBytes(path));
+  } catch {
+    return null;
+  }
 }
 
 function parse<T>(content: string, name: string): T {

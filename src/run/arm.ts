@@ -25,6 +25,8 @@ export interface ArmOptions {
   readonly seed: number;
   readonly learningRate: number;
   readonly patchSize: number;
+  /** Share of the steps that warm up. */
+  readonly warmUp: number;
   /** Reference embeddings of the whole data set, for samplers that score. */
   readonly reference?: {
     readonly image: Float32Array;

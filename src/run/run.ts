@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
+import { type TrainOptions, trainOptions } from "../config/train_options.ts";
 import { cacheFiles } from "../data/cache.ts";
 import { Device } from "../gpu/device.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
@@ -94,7 +94,8 @@ async function runStages(
     folder,
     files: cacheFiles(options.cache),
   };
-  await folder.writeConfig({ ...options, model: config, data: data.description });
+  const resolved = { ...options, model: config, data: data.description };
+  await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
   const reference = await prepareReference(context);
@@ -135,17 +136,31 @@ async function runStages(
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
-  const searches = await searchExamples(learner, data, [
-    "red heart",
-    "smiling face",
-    "dog",
-    "airplane",
-    "pizza",
-    "moon",
-  ]);
-  await writeReport(folder, summary, data, searches);
+  const length = data.pool.pixels.length / data.pool.size;
+  const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
+  await writeReport(folder, summary, resolved, {
+    picture: (index) => data.pool.pixels.subarray(index * length, (index + 1) * length),
+    imageSize: data.pool.imageSize,
+    searches: await searchExamples(learner, data, reportQueries),
+    poolShares: { inDomain: share(data.pool.inDomain), clean: share(data.pool.clean) },
+    attributions: data.attributions,
+    command: commandFor(options),
+  });
   reference.model[Symbol.dispose]();
   return summary;
+}
+
+const reportQueries = ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"];
+
+/** The command that makes the same run: every option that is not at its default. */
+function commandFor(options: TrainOptions): string {
+  const defaults: Record<string, unknown> = trainOptions({});
+  const flags = Object.entries(options)
+    .filter(([name, value]) =>
+      value !== defaults[name] && value !== null && name !== "out" && name !== "name"
+    )
+    .map(([name, value]) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`);
+  return ["./superbatch train", ...flags].join(" ");
 }
 
 /** The arm that a run is about. */
@@ -174,8 +189,18 @@ function newModel({ device, config, options }: RunContext): DualEncoder {
 
 async function prepareReference(context: RunContext): Promise<PreparedReference> {
   const { options, hooks, device, data, config, files } = context;
-  const { referenceSteps: steps, batch, seed, learningRate, patch } = options;
-  const training = { config, data: data.reference.hash, steps, batch, seed, learningRate, patch, version: 1 };
+  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp } = options;
+  const training = {
+    config,
+    data: data.reference.hash,
+    steps,
+    batch,
+    seed,
+    learningRate,
+    warmUp,
+    patch,
+    version: 1,
+  };
   const key = await contentKey(training);
   let model = await keptReference(device, files, key);
   let trained = 0;
@@ -193,8 +218,8 @@ async function prepareReference(context: RunContext): Promise<PreparedReference>
     key,
     (done, total) => hooks.onProgress("embed the pool by the reference", done, total),
   );
-  const score = computed ? data.pool.size * model.forwardFlops(options.patch) : 0;
-  const evaluation = await evaluate(model, data.test, options.patch);
+  const score = computed ? data.pool.size * model.forwardFlops(options.patch ?? undefined) : 0;
+  const evaluation = await evaluate(model, data.test, options.patch ?? undefined);
   return { model, embeddings, evaluation, flops: { train: trained, score } };
 }
 
@@ -216,7 +241,8 @@ async function runArm(
     gain,
     seed,
     learningRate: options.learningRate,
-    patchSize: patch,
+    patchSize: patch ?? model.config.vision.patchSize,
+    warmUp: options.warmUp,
     ...(scored ? { reference: embeddings! } : {}),
     evaluations: arm === "reference" ? 0 : 8,
   };

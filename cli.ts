@@ -1,0 +1,50 @@
+/**
+ * The command line of superbatch: `deno run -P cli.ts train`, or `./superbatch train` on a fresh machine.
+ *
+ * @module
+ */
+
+import { message } from "@optique/core/message";
+import { run } from "@optique/run";
+import { commandLine, type Invocation } from "./src/cli/command_line.ts";
+import { ExitCode, printError } from "./src/cli/errors.ts";
+import configuration from "./deno.json" with { type: "json" };
+
+/** Each command loads only what it needs, so that help is quick. */
+async function execute(invocation: Invocation): Promise<number> {
+  switch (invocation.action) {
+    case "train":
+      return await (await import("./src/cli/train.ts")).train(invocation);
+    case "eval":
+      return await (await import("./src/cli/eval.ts")).evaluateRun(invocation);
+    case "search":
+      return await (await import("./src/cli/search.ts")).search(invocation);
+    case "select":
+      return await (await import("./src/cli/select.ts")).select(invocation);
+    case "info":
+      return await (await import("./src/cli/info.ts")).info(invocation);
+    case "test":
+      return await (await import("./src/cli/test.ts")).test(invocation);
+  }
+}
+
+if (import.meta.main) {
+  const invocation = run(commandLine, {
+    programName: "superbatch",
+    args: Deno.args,
+    help: "both",
+    version: configuration.version,
+    completion: "command",
+    aboveError: "none",
+    errorExitCode: ExitCode.usage,
+    brief: message`superbatch trains image–text models on any GPU and selects the data while training.`,
+    footer: message`Exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
+  });
+  let code: number;
+  try {
+    code = await execute(invocation);
+  } catch (error) {
+    code = printError(error);
+  }
+  Deno.exit(code);
+}

@@ -1,0 +1,185 @@
+/**
+ * The command line: every command with its options, as one typed parser. Help, version, completion and the
+ * suggestions for mistyped names come from it.
+ *
+ * @module
+ */
+
+import { object, or } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, constant, flag, option } from "@optique/core/primitives";
+import { choice, float, integer, string } from "@optique/core/valueparser";
+import type { InferValue } from "@optique/core/parser";
+import { presetNames } from "../models/config.ts";
+import { samplerNames } from "../selection/samplers.ts";
+
+const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
+  withDefault(flag(name, { description: text }), false);
+
+const train = command(
+  "train",
+  object({
+    action: constant("train"),
+    steps: optional(
+      option("--steps", integer({ min: 1 }), { description: message`Updates of the learner (320).` }),
+    ),
+    seed: optional(
+      option("--seed", integer({ min: 0 }), { description: message`Seed of everything random (1).` }),
+    ),
+    batch: optional(
+      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
+    ),
+    filterRatio: optional(option("--filter-ratio", float({ min: 0, max: 0.999 }), {
+      description: message`Share of each super-batch that is left out, f (0.9).`,
+    })),
+    chunks: optional(
+      option("--chunks", integer({ min: 1 }), {
+        description: message`Draws that make up a selection, N (8).`,
+      }),
+    ),
+    gain: optional(
+      option("--gain", float(), { description: message`Factor on the scores before a draw (100).` }),
+    ),
+    sampler: optional(option("--sampler", choice(samplerNames), {
+      description: message`How the batch is chosen: joint is JEST (joint).`,
+    })),
+    patch: optional(option("--patch", integer({ min: 1 }), {
+      description: message`Side of the image patches in pixels (the preset's).`,
+    })),
+    preset: optional(
+      option("--preset", choice(presetNames), { description: message`Size of the model (mini).` }),
+    ),
+    imageSize: optional(option("--image-size", integer({ min: 2 }), {
+      description: message`Side of the pictures in pixels (32).`,
+    })),
+    out: optional(option("--out", string({ metavar: "FOLDER" }), {
+      description: message`Where the run's folder is made (runs).`,
+    })),
+    name: optional(
+      option("--name", string(), { description: message`Ends the name of the run's folder (train).` }),
+    ),
+    compare: optional(option("--compare", choice(samplerNames), {
+      description: message`Train a second model this way, at equal trained examples.`,
+    })),
+    poolSize: optional(
+      option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
+    ),
+    inDomain: optional(option("--in-domain", float({ min: 0, max: 1 }), {
+      description: message`Share of the pool that is in-domain (0.1).`,
+    })),
+    captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
+      description: message`Share of the in-domain captions that are exchanged (0).`,
+    })),
+    referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
+      description: message`Updates of the reference (800); it is kept for the next run.`,
+    })),
+    learningRate: optional(
+      option("--learning-rate", float(), { description: message`Highest learning rate (0.005).` }),
+    ),
+    warmUp: optional(option("--warm-up", float({ min: 0, max: 1 }), {
+      description: message`Share of the steps that warm up (0.1).`,
+    })),
+    cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
+      description: message`Where data and references are kept.`,
+    })),
+    json: yes("--json", message`Print the summary as one line of JSON at the end.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  {
+    brief: message`Train a model with JEST and write a report.`,
+    description:
+      message`Fetches the default data, trains the reference on the curated set, then the learner on the noisy \
+pool with joint example selection, evaluates it on another vendor's pictures, and writes a folder with a report.`,
+  },
+);
+
+const evaluateRun = command(
+  "eval",
+  object({
+    action: constant("eval"),
+    run: argument(string({ metavar: "RUN" }), { description: message`Folder of a complete run.` }),
+    json: yes("--json", message`Print one line of JSON.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  { brief: message`Evaluate a run's models on the held-out pictures.` },
+);
+
+const search = command(
+  "search",
+  object({
+    action: constant("search"),
+    run: argument(string({ metavar: "RUN" }), { description: message`Folder of a complete run.` }),
+    query: argument(string({ metavar: "QUERY" }), {
+      description: message`What to look for, such as "red heart".`,
+    }),
+    count: withDefault(
+      option("--count", integer({ min: 1, max: 100 }), { description: message`How many pictures (8).` }),
+      8,
+    ),
+    out: optional(option("--out", string({ metavar: "FILE.png" }), {
+      description: message`Where the pictures go (search.png in the run's folder).`,
+    })),
+    json: yes("--json", message`Print one line of JSON.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  { brief: message`Find the held-out pictures nearest to a text.` },
+);
+
+const select = command(
+  "select",
+  object({
+    action: constant("select"),
+    learner: option("--learner", string({ metavar: "FILE" }), {
+      description: message`The learner's embeddings (safetensors: image, text, logit_scale, logit_bias).`,
+    }),
+    reference: option("--reference", string({ metavar: "FILE" }), {
+      description: message`The reference's embeddings of the same pairs.`,
+    }),
+    filterRatio: withDefault(
+      option("--filter-ratio", float({ min: 0, max: 0.999999 }), {
+        description: message`Share to leave out (0.8).`,
+      }),
+      0.8,
+    ),
+    chunks: withDefault(option("--chunks", integer({ min: 1 }), { description: message`Draws (16).` }), 16),
+    gain: withDefault(option("--gain", float(), { description: message`Factor on the scores (100).` }), 100),
+    seed: withDefault(
+      option("--seed", integer({ min: 0 }), { description: message`Seed of the draws (1).` }),
+      1,
+    ),
+    json: yes("--json", message`Print one line of JSON.`),
+  }),
+  {
+    brief: message`Select the most learnable pairs from embeddings on disk.`,
+    description:
+      message`Joint example selection for anyone's models: prints the rows in order of selection and the \
+batch's learnability.`,
+  },
+);
+
+const info = command(
+  "info",
+  object({ action: constant("info"), json: yes("--json", message`Print one line of JSON.`) }),
+  { brief: message`Show the GPU adapter, its features and limits.` },
+);
+
+const test = command(
+  "test",
+  object({
+    action: constant("test"),
+    filter: optional(
+      option("--filter", string(), { description: message`Only tests whose name holds this.` }),
+    ),
+  }),
+  { brief: message`Run the package's tests.` },
+);
+
+/** The whole command line. */
+export const commandLine = or(train, evaluateRun, search, select, info, test);
+
+/** What the command line came to. */
+export type Invocation = InferValue<typeof commandLine>;
+
+/** The options of one command. */
+export type InvocationOf<A extends Invocation["action"]> = Extract<Invocation, { action: A }>;

@@ -1,0 +1,313 @@
+/**
+ * A run as one self-contained HTML page.
+ *
+ * @module
+ */
+
+import type {
+  Arm,
+  Evaluation,
+  MetricLine,
+  RunSummary,
+  SelectionSnapshot,
+  SnapshotExample,
+} from "../train/record.ts";
+import { armNames, type Chart, type Point, renderChart } from "./charts.ts";
+import { encodePng } from "./png.ts";
+import { style } from "./style.ts";
+import { compact } from "./terminal.ts";
+
+/** What a report shows. */
+export interface ReportInput {
+  readonly summary: RunSummary;
+  /** Options as they were resolved. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly metrics: readonly MetricLine[];
+  readonly snapshots: readonly SelectionSnapshot[];
+  /** Pixels [I, I, 3] of a pool example. */
+  readonly picture: (index: number) => Uint8Array;
+  /** I */
+  readonly imageSize: number;
+  readonly searches: readonly {
+    readonly query: string;
+    readonly hits: readonly {
+      readonly caption: string;
+      readonly score: number;
+      readonly pixels: Uint8Array;
+    }[];
+  }[];
+  /** Shares of the whole pool, to hold the selected ones against. */
+  readonly poolShares?: { readonly inDomain: number; readonly clean: number };
+  readonly attributions: readonly string[];
+  /** What to type to make the same run. */
+  readonly command: string;
+}
+
+/** Most examples that a contact sheet shows of the selected, and of the rejected. */
+const SHEET_LENGTH = 24;
+
+/** Text as HTML. */
+export function escapeHtml(text: string): string {
+  const names: Record<string, string> = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    '"': "&quot;",
+    "'": "&#39;",
+  };
+  return text.replace(/[&<>"']/g, (sign) => names[sign]);
+}
+
+/** The report as the text of an HTML file. */
+export function renderReport(input: ReportInput): string {
+  const { summary, config } = input;
+  const title = `superbatch: ${summary.run.split("/").at(-1)}`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<h1>${escapeHtml(headline(summary))}</h1>
+<p class="lead">${escapeHtml(describe(summary, config))}</p>
+${numbers(summary)}
+${evaluationTable(summary)}
+<h2>Learning</h2>
+<div class="charts">${learningCharts(input).map(figure).join("\n")}</div>
+<h2>What was selected</h2>
+${selectionText(input)}
+<div class="charts">${selectionCharts(input).map(figure).join("\n")}</div>
+${input.snapshots.map((snapshot) => contactSheet(snapshot, input)).join("\n")}
+<h2>Search</h2>
+<p class="soft">The held-out pictures nearest to a text, best first, with their cosine.</p>
+${input.searches.map((search) => searchRow(search, input)).join("\n")}
+<h2>This run</h2>
+<pre>${escapeHtml(input.command)}</pre>
+${configTable(config)}
+<h3>Pictures by</h3>
+<ul>${input.attributions.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
+</main>
+</body>
+</html>
+`;
+}
+
+const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
+
+/** The arm that the summary's own numbers are about. */
+function mainArm({ compare }: RunSummary, config?: Readonly<Record<string, unknown>>): Arm {
+  if (compare) return compare.arm === "joint" ? "uniform" : "joint";
+  return config?.sampler === "uniform" ? "uniform" : "joint";
+}
+
+function byArm(summary: RunSummary, config?: Readonly<Record<string, unknown>>): [Arm, Evaluation][] {
+  return [
+    [mainArm(summary, config), summary.evaluation],
+    ...(summary.compare ? [[summary.compare.arm, summary.compare.evaluation] as [Arm, Evaluation]] : []),
+    ...(summary.reference ? [["reference", summary.reference] as [Arm, Evaluation]] : []),
+  ];
+}
+
+function headline(summary: RunSummary): string {
+  const arms = new Map(byArm(summary));
+  const jest = arms.get("joint"), uniform = arms.get("uniform");
+  if (jest && uniform && uniform.textToImage.r5 > 0) {
+    const ratio = meanR5(jest) / meanR5(uniform);
+    return `JEST finds ${ratio.toFixed(1)} times as many as uniform sampling`;
+  }
+  return `${percent(meanR5(summary.evaluation))} of held-out pairs found among the first five`;
+}
+
+const meanR5 = ({ imageToText, textToImage }: Evaluation) => (imageToText.r5 + textToImage.r5) / 2;
+
+function describe(
+  { steps, trainedExamples, drawnExamples, compare }: RunSummary,
+  config: Readonly<Record<string, unknown>>,
+): string {
+  const model = typeof config.preset === "string" ? ` ${config.preset}` : "";
+  const equal = compare ? ", both arms on as many examples" : "";
+  return `A${model} dual encoder after ${steps} steps: ${
+    trainedExamples.toLocaleString("en")
+  } examples trained, ` +
+    `${
+      drawnExamples.toLocaleString("en")
+    } drawn${equal}. Scores are recall among the first five, both ways averaged, ` +
+    `on pictures by a vendor that no training has seen.`;
+}
+
+function numbers(
+  { evaluation, trainedExamples, drawnExamples, flops, seconds, adapter }: RunSummary,
+): string {
+  const cells = [
+    [percent(evaluation.imageToText.r5), "image → text, R@5"],
+    [percent(evaluation.textToImage.r5), "text → image, R@5"],
+    [percent(evaluation.zeroShot.top1), "zero-shot, top 1"],
+    [trainedExamples.toLocaleString("en"), `trained of ${drawnExamples.toLocaleString("en")} drawn`],
+    [`${compact(flops.learnerTrain + flops.learnerScore)}FLOP`, "learner: training and scoring"],
+    [`${seconds.toFixed(0)} s`, adapter],
+  ];
+  return `<div class="numbers">${
+    cells.map(([value, label]) => `<div><b>${escapeHtml(value)}</b><span>${escapeHtml(label)}</span></div>`)
+      .join("")
+  }</div>`;
+}
+
+function evaluationTable(summary: RunSummary): string {
+  const arms = byArm(summary);
+  const row = (label: string, value: (evaluation: Evaluation) => string) =>
+    `<tr><td>${label}</td>${arms.map(([, evaluation]) => `<td>${value(evaluation)}</td>`).join("")}</tr>`;
+  return `<div class="scroll"><table><thead><tr><th></th>${
+    arms.map(([arm]) => `<th class="${arm}">${armNames[arm]}</th>`).join("")
+  }</tr></thead><tbody>
+${row("image → text R@1", ({ imageToText }) => percent(imageToText.r1))}
+${row("image → text R@5", ({ imageToText }) => percent(imageToText.r5))}
+${row("text → image R@1", ({ textToImage }) => percent(textToImage.r1))}
+${row("text → image R@5", ({ textToImage }) => percent(textToImage.r5))}
+${row("mean reciprocal rank", ({ textToImage }) => textToImage.mrr.toFixed(3))}
+${row("mean rank (0 best, .5 chance)", ({ textToImage }) => textToImage.meanRank.toFixed(3))}
+${row("zero-shot top 1", ({ zeroShot }) => percent(zeroShot.top1))}
+${row("zero-shot top 5", ({ zeroShot }) => percent(zeroShot.top5))}
+</tbody></table></div>`;
+}
+
+function figure(chart: Chart): string {
+  const svg = renderChart(chart);
+  return svg === "" ? "" : `<figure>${svg}<figcaption>${escapeHtml(chart.title)}</figcaption></figure>`;
+}
+
+function learningCharts({ metrics, summary }: ReportInput): Chart[] {
+  const lines = metrics.filter(({ arm }) => arm !== "reference");
+  const points = (x: (line: MetricLine) => number, y: (line: MetricLine) => number | undefined): Point[] =>
+    lines.flatMap((line) => {
+      const value = y(line);
+      return value === undefined ? [] : [{ arm: line.arm, x: x(line), y: value }];
+    });
+  const score = ({ evaluation }: MetricLine) => evaluation && meanR5(evaluation);
+  const learnerFlops = ({ flops }: MetricLine) => flops.learnerTrain + flops.learnerScore;
+  const level = summary.reference && { y: meanR5(summary.reference), label: "reference" };
+  const scoreAxis = { yLabel: "R@5", yFormat: ".0%", ...(level ? { level } : {}) };
+  const examples = ({ trainedExamples }: MetricLine) => trainedExamples;
+  return [
+    {
+      title: "Score against trained examples",
+      xLabel: "examples trained",
+      points: points(examples, score),
+      ...scoreAxis,
+    },
+    {
+      title: "Score against the learner's FLOPs, scoring counted",
+      xLabel: "FLOPs of the learner",
+      points: points(learnerFlops, score),
+      ...scoreAxis,
+    },
+    {
+      title: "Score against time",
+      xLabel: "seconds of training",
+      points: points(({ seconds }) => seconds, score),
+      ...scoreAxis,
+    },
+    {
+      title: "Loss of the batches trained on: JEST's are chosen to be hard",
+      xLabel: "examples trained",
+      yLabel: "loss",
+      points: points(examples, ({ loss }) => loss),
+    },
+  ];
+}
+
+function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
+  const lines = metrics.filter(({ arm }) => arm !== "reference");
+  const points = (value: (line: MetricLine) => number | undefined): Point[] =>
+    lines.flatMap((line) => {
+      const y = value(line);
+      return y === undefined ? [] : [{ arm: line.arm, x: line.trainedExamples, y }];
+    });
+  const share = (title: string, value: (line: MetricLine) => number | undefined, pool?: number): Chart => ({
+    title,
+    xLabel: "examples trained",
+    yLabel: "share of the batch",
+    yFormat: ".0%",
+    points: points(value),
+    ...(pool === undefined ? {} : { level: { y: pool, label: "pool" } }),
+  });
+  return [
+    share(
+      "In-domain pictures among the selected",
+      ({ inDomainShare }) => inDomainShare,
+      poolShares?.inDomain,
+    ),
+    ...(poolShares && poolShares.clean < 1
+      ? [share("Captions that are the picture's own", ({ cleanShare }) => cleanShare, poolShares.clean)]
+      : []),
+    {
+      title: "Learnability of the selected batches: the learner's loss minus the reference's",
+      xLabel: "examples trained",
+      yLabel: "batch learnability",
+      points: points(({ batchLearnability }) => batchLearnability),
+    },
+  ];
+}
+
+function selectionText({ snapshots, poolShares }: ReportInput): string {
+  if (snapshots.length === 0) return `<p class="soft">This run sampled uniformly: nothing was scored.</p>`;
+  const pool = poolShares
+    ? ` The pool is ${percent(poolShares.inDomain, 0)} in-domain; the sampler does not know which.`
+    : "";
+  return `<p>Each step draws a super-batch, scores every pair by how much harder it is for the learner than for the ` +
+    `reference, and trains on the part that is jointly most learnable.${pool}</p>`;
+}
+
+function contactSheet({ step, examples }: SelectionSnapshot, input: ReportInput): string {
+  const selected = examples.filter(({ order }) => order !== null).toSorted((a, b) => a.order! - b.order!);
+  const rejected = examples.filter(({ order }) => order === null).toSorted((a, b) => b.score - a.score);
+  const spread = rejected.filter((_, at) =>
+    at % Math.max(1, Math.floor(rejected.length / SHEET_LENGTH)) === 0
+  );
+  const tiles = (shown: readonly SnapshotExample[], kind: string) =>
+    `<div class="sheet">${
+      shown.slice(0, SHEET_LENGTH).map((example) => tile(example, kind, input)).join("")
+    }</div>`;
+  return `<h3>Step ${step}: selected, in order of selection (${selected.length} of ${examples.length})</h3>
+${tiles(selected, "in")}
+<h3>Step ${step}: rejected, every ${
+    Math.max(1, Math.floor(rejected.length / SHEET_LENGTH))
+  }th from the highest score of its own to the lowest</h3>
+${tiles(spread, "out")}`;
+}
+
+function tile(
+  { index, caption, score }: SnapshotExample,
+  kind: string,
+  { picture, imageSize }: ReportInput,
+): string {
+  return pictureTile(picture(index), imageSize, caption, score, kind);
+}
+
+function pictureTile(pixels: Uint8Array, size: number, caption: string, score: number, kind: string): string {
+  const png = encodePng({ width: size, height: size, pixels }).toBase64();
+  const text = escapeHtml(caption);
+  return `<div class="tile ${kind}" title="${text}"><i role="img" aria-label="${text}" style="background:#fff center/contain url(data:image/png;base64,${png})"></i><b>${text}</b>${
+    score.toFixed(2)
+  }</div>`;
+}
+
+function searchRow({ query, hits }: ReportInput["searches"][number], { imageSize }: ReportInput): string {
+  const tiles = hits.map(({ caption, score, pixels }) =>
+    pictureTile(pixels, imageSize, caption, score, "out")
+  );
+  return `<div class="hits"><div>“${escapeHtml(query)}”</div><div class="sheet">${
+    tiles.join("")
+  }</div></div>`;
+}
+
+function configTable(config: Readonly<Record<string, unknown>>): string {
+  const rows = Object.entries(config).filter(([, value]) => typeof value !== "object" || value === null);
+  return `<div class="scroll"><table><tbody>${
+    rows.map(([name, value]) => `<tr><td>${escapeHtml(name)}</td><td>${escapeHtml(String(value))}</td></tr>`)
+      .join("")
+  }</tbody></table></div>`;
+}
