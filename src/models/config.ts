@@ -35,6 +35,8 @@ export interface TextConfig extends TowerConfig {
   readonly tokens: number;
   /** Size of the vocabulary, V. */
   readonly vocabulary: number;
+  /** Standard deviation with which token and position embeddings start. */
+  readonly initialDeviation: number;
 }
 
 /** A whole dual encoder. */
@@ -62,7 +64,7 @@ function sigLip(width: number, depth: number, heads: number, patchSize: number):
   const tower = { width, depth, heads, hidden: 4 * width };
   return {
     vision: { ...tower, imageSize: 256, patchSize, pool: "map" },
-    text: { ...tower, tokens: 64, vocabulary: 32_000 },
+    text: { ...tower, tokens: 64, vocabulary: 32_000, initialDeviation: 1 / Math.sqrt(width) },
     embedding: width,
     ...sigLipStart,
   };
@@ -87,7 +89,8 @@ export function preset(name: PresetName): DualEncoderConfig {
       const tower = { width: 64, depth: 1, heads: 4, hidden: 256 };
       return {
         vision: { ...tower, imageSize: 32, patchSize: 16, pool: "flatten" },
-        text: { ...tower, tokens: 12, vocabulary: 2048 },
+        // Small embeddings let the few updates that a rare token gets count.
+        text: { ...tower, tokens: 12, vocabulary: 2048, initialDeviation: 0.02 },
         embedding: 64,
         initialScale: Math.log(10),
         initialBias: -Math.log(64),

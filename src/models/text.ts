@@ -14,14 +14,14 @@ import { blockSpecs, linearLayer, linearSpecs, normLayer, normSpecs, transformer
 
 /** The text tower's parameters. */
 export function textSpecs(config: TextConfig, embedding: number): ParameterSpec[] {
-  const { width, tokens, vocabulary } = config;
-  const start = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
+  const { width, tokens, vocabulary, initialDeviation } = config;
+  const start = { kind: "normal", deviation: initialDeviation } as const;
   return [
     { name: "text.token", shape: [vocabulary, width], initializer: start, decay: false },
     { name: "text.position", shape: [tokens, width], initializer: start, decay: false },
     ...blockSpecs("text", config),
     ...normSpecs("text.norm", width),
-    ...linearSpecs("text.head", width, embedding, start),
+    ...linearSpecs("text.head", width, embedding, { kind: "normal", deviation: 1 / Math.sqrt(width) }),
   ];
 }
 

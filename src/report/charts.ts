@@ -43,7 +43,9 @@ const color = (arm: Arm) => `var(--${arm})`;
 /** A chart as an SVG element's text; empty when there is nothing to draw. */
 export function renderChart({ title, xLabel, yLabel, points, level, yFormat }: Chart): string {
   if (points.length === 0) return "";
-  const page = parseHTML("<!doctype html><html><body></body></html>") as unknown as { document: PlotDocument };
+  const page = parseHTML("<!doctype html><html><body></body></html>") as unknown as {
+    document: PlotDocument;
+  };
   const arms = [...new Set(points.map(({ arm }) => arm))];
   const ends = arms.map((arm) => points.findLast((point) => point.arm === arm)!);
   const svg = Plot.plot({

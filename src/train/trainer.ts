@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Device } from "../gpu/device.ts";
 import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";

@@ -55,7 +55,7 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
       };
       const config: DualEncoderConfig = {
         vision: { ...tower, imageSize: fixture.image, patchSize: fixture.patch, pool: fixture.pool },
-        text: { ...tower, tokens: length, vocabulary },
+        text: { ...tower, tokens: length, vocabulary, initialDeviation: 1 },
         embedding: fixture.embedding,
         initialScale: 0,
         initialBias: 0,
