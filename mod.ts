@@ -55,8 +55,10 @@ export {
 export { retrieval, type RetrievalOptions, type RetrievalScores } from "./src/eval/retrieval.ts";
 export { promptEnsemble, zeroShot } from "./src/eval/zero_shot.ts";
 export { nearest, type Neighbor } from "./src/eval/nearest.ts";
-export type { Evaluation, RetrievalScore } from "./src/eval/evaluation.ts";
+export type { Evaluation, RetrievalScore, ZeroShotScore } from "./src/eval/evaluation.ts";
 export {
+  type Dtype,
+  type ElementArrays,
   readSafetensors,
   SafetensorsError,
   type SafetensorsFile,

@@ -25,18 +25,27 @@ export interface BufferRange {
 export interface AdapterSummary {
   /** The adapter's own description, such as `llvmpipe (LLVM 15.0.6, 256 bits)`. */
   description: string;
+  /** PCI vendor number or name, as the driver gives it. */
   vendor: string;
+  /** WebGPU features that the adapter offers, sorted. */
   features: string[];
+  /** The limits that the device was opened with; sizes in bytes. */
   limits: Record<string, number>;
 }
 
 /** Counts of what a device was asked for; tests hold a step against them. */
 export interface DeviceCounters {
+  /** Command buffers handed to the GPU for work; copies for read-backs are not counted. */
   submits: number;
+  /** Dispatches in them. */
   dispatches: number;
+  /** Copies to the host, each of which waits for the GPU. */
   readBacks: number;
+  /** GPU buffers made. */
   buffersCreated: number;
+  /** Bind groups made. */
   bindGroupsCreated: number;
+  /** Pipelines compiled. */
   pipelinesCreated: number;
   /** Bytes of the buffers that are alive. */
   allocatedBytes: number;
@@ -44,6 +53,7 @@ export interface DeviceCounters {
 
 /** No adapter could be opened; the message says what to install. */
 export class NoAdapterError extends Error {
+  /** The error's kind. */
   override name = "NoAdapterError";
 }
 
@@ -171,7 +181,11 @@ export class Device implements Disposable {
     buffer.destroy();
   }
 
-  /** Writes host data into a buffer, after the work submitted so far and before the work submitted next. */
+  /**
+   * Writes host data into a buffer, after the work submitted so far and before the work submitted next.
+   *
+   * @internal
+   */
   write(buffer: GPUBuffer, data: HostArray, offsetBytes = 0): void {
     const { buffer: host, byteOffset, byteLength } = data;
     if (byteLength % 4 === 0) {
@@ -183,7 +197,11 @@ export class Device implements Disposable {
     }
   }
 
-  /** The kernel of an entry point with its constants set; compiled once. */
+  /**
+   * The kernel of an entry point with its constants set; compiled once.
+   *
+   * @internal
+   */
   kernel(shader: Shader, entry: string, constants: ConstantValues): Kernel {
     const key = `${shader.name}.${entry} ${JSON.stringify(constants)}`;
     let kernel = this.#kernels.get(key);
@@ -194,7 +212,11 @@ export class Device implements Disposable {
     return kernel;
   }
 
-  /** Runs recordings one after the other: one command buffer, one compute pass, one submit. */
+  /**
+   * Runs recordings one after the other: one command buffer, one compute pass, one submit.
+   *
+   * @internal
+   */
   submit(...recordings: Recording[]): void {
     this.check();
     const encoder = this.gpu.createCommandEncoder();
@@ -263,7 +285,11 @@ export class Device implements Disposable {
     return result;
   }
 
-  /** @throws the first error that the GPU reported outside any scope */
+  /**
+   * Throws the first error that the GPU reported outside any scope, if there was one.
+   *
+   * @throws Error with the GPU's own message
+   */
   check(): void {
     if (this.#failure) throw this.#failure;
   }

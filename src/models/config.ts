@@ -41,7 +41,9 @@ export interface TextConfig extends TowerConfig {
 
 /** A whole dual encoder. */
 export interface DualEncoderConfig {
+  /** The image tower. */
   readonly vision: VisionConfig;
+  /** The text tower. */
   readonly text: TextConfig;
   /** Columns of the embeddings; with the `map` head, the width of the image tower. */
   readonly embedding: number;

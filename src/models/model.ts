@@ -40,7 +40,11 @@ export class DualEncoder implements Disposable {
     readonly device: Device,
     /** What it looks like. */
     readonly config: DualEncoderConfig,
-    /** Its learned numbers. */
+    /**
+     * Its learned numbers.
+     *
+     * @internal
+     */
     readonly parameters: ParameterStore,
     /** Notes that are saved with it, such as where it comes from. */
     readonly notes: Readonly<Record<string, string>>,

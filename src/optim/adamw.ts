@@ -15,8 +15,11 @@ const PER_LANE = 16;
 
 /** Settings of AdamW. */
 export interface AdamWOptions {
+  /** Decay of the first moment, β₁. */
   readonly beta1: number;
+  /** Decay of the second moment, β₂. */
   readonly beta2: number;
+  /** Added to the root of the second moment, ε. */
   readonly epsilon: number;
   /** Decoupled weight decay; a parameter shrinks by learning rate × decay a step. */
   readonly weightDecay: number;

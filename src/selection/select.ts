@@ -31,6 +31,7 @@ export interface SelectOptions {
   readonly chunks: number;
   /** Factor on the scores before a draw; the paper takes 100. */
   readonly gain: number;
+  /** Seed of the draws; the same seed gives the same selection. */
   readonly seed: number;
 }
 

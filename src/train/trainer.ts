@@ -35,6 +35,7 @@ export interface TrainerOptions {
   readonly patchSize?: number;
   /** `sigmoid` when left out. */
   readonly loss?: LossName;
+  /** Settings of AdamW; the paper's when left out. */
   readonly optimizer?: AdamWOptions;
   /** The reference's learned scale α, bias β and embedding width; needed by samplers that score. */
   readonly reference?: { readonly logitScale: number; readonly logitBias: number; readonly width: number };
@@ -58,6 +59,7 @@ export interface StepLog {
   readonly loss: number;
   /** Global norm of the gradient before clipping. */
   readonly gradientNorm: number;
+  /** Learning rate of the update. */
   readonly learningRate: number;
   /** α after the update. */
   readonly logitScale: number;
@@ -73,6 +75,7 @@ export interface StepLog {
 
 /** A loss or gradient was not a number; the parameters are those before that step. */
 export class DivergenceError extends Error {
+  /** The error's kind. */
   override name = "DivergenceError";
 }
 
