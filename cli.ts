@@ -29,7 +29,7 @@ async function execute(invocation: Invocation): Promise<number> {
 }
 
 if (import.meta.main) {
-  const invocation = run(commandLine, {
+  const invocation = run(commandLine(Deno.args), {
     programName: "superbatch",
     args: Deno.args,
     help: "both",
@@ -37,6 +37,7 @@ if (import.meta.main) {
     completion: "command",
     aboveError: "none",
     errorExitCode: ExitCode.usage,
+    usageLine: [{ type: "command", name: "COMMAND" }, { type: "literal", value: "[OPTIONS]" }],
     brief: message`superbatch trains image–text models on any GPU and selects the data while training.`,
     footer: message`Exit codes: 0 done, 1 failed, 2 wrong command line, 130 interrupted.`,
   });

@@ -6,13 +6,28 @@
  */
 
 import { object, or } from "@optique/core/constructs";
-import { message } from "@optique/core/message";
+import { commandLine as typed, message, optionName } from "@optique/core/message";
 import { optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
-import type { InferValue } from "@optique/core/parser";
+import type { InferValue, Parser } from "@optique/core/parser";
+import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
 import { samplerNames } from "../selection/samplers.ts";
+
+/** A filter ratio: the number 1 itself would leave nothing. */
+const ratio = () =>
+  float({
+    min: 0,
+    max: 0.999999,
+    errors: {
+      belowMinimum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+      aboveMaximum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+    },
+  });
+
+/** A usage line that stays short: the options are listed below it. */
+const usageLine: Usage = [{ type: "literal", value: "[OPTIONS]" }];
 
 const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
   withDefault(flag(name, { description: text }), false);
@@ -30,7 +45,7 @@ const train = command(
     batch: optional(
       option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
     ),
-    filterRatio: optional(option("--filter-ratio", float({ min: 0, max: 0.999 }), {
+    filterRatio: optional(option("--filter-ratio", ratio(), {
       description: message`Share of each super-batch that is left out, f (0.9).`,
     })),
     chunks: optional(
@@ -91,6 +106,7 @@ const train = command(
     description:
       message`Fetches the default data, trains the reference on the curated set, then the learner on the noisy \
 pool with joint example selection, evaluates it on another vendor's pictures, and writes a folder with a report.`,
+    usageLine,
   },
 );
 
@@ -137,9 +153,7 @@ const select = command(
       description: message`The reference's embeddings of the same pairs.`,
     }),
     filterRatio: withDefault(
-      option("--filter-ratio", float({ min: 0, max: 0.999999 }), {
-        description: message`Share to leave out (0.8).`,
-      }),
+      option("--filter-ratio", ratio(), { description: message`Share to leave out (0.8).` }),
       0.8,
     ),
     chunks: withDefault(option("--chunks", integer({ min: 1 }), { description: message`Draws (16).` }), 16),
@@ -175,11 +189,31 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-/** The whole command line. */
-export const commandLine = or(train, evaluateRun, search, select, info, test);
+const everything = or(train, evaluateRun, search, select, info, test, {
+  errors: {
+    noMatch: message`Give a command, such as ${typed("superbatch train")}; see ${optionName("--help")}.`,
+  },
+});
 
 /** What the command line came to. */
-export type Invocation = InferValue<typeof commandLine>;
+export type Invocation = InferValue<typeof everything>;
+
+const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = {
+  train,
+  eval: evaluateRun,
+  search,
+  select,
+  info,
+  test,
+};
+
+/**
+ * The parser of a command line. Where its first word is a command it is that command's own, so that a mistyped option
+ * is answered with the nearest of the command's options.
+ */
+export function commandLine(args: readonly string[]): Parser<"sync", Invocation, unknown> {
+  return Object.hasOwn(commands, args[0] ?? "") ? commands[args[0]] : everything;
+}
 
 /** The options of one command. */
 export type InvocationOf<A extends Invocation["action"]> = Extract<Invocation, { action: A }>;

@@ -58,7 +58,7 @@ function lifetimesOf(graph: Graph): Lifetime[] {
   const found = new Map<TensorStorage, Lifetime>();
   // Constants are uploaded once, so they keep their place for the whole program.
   for (const { tensor: { storage } } of graph.constants) {
-    found.set(storage, { storage, first: 0, last: graph.dispatches.length });
+    if (!storage.range) found.set(storage, { storage, first: 0, last: graph.dispatches.length });
   }
   const meet = ({ storage }: Tensor, at: number, mayBegin: boolean, reader: string) => {
     if (storage.range || storage === graph.nothing.storage) return;

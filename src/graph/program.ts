@@ -33,24 +33,32 @@ export class Program implements Disposable {
    */
   static async compile(device: Device, graph: Graph, label: string): Promise<Program> {
     const plan = planMemory(graph);
-    return await device.validated(`the program "${label}"`, () => {
-      const places = new Map<TensorStorage, BufferRange>();
-      const buffers: GPUBuffer[] = [];
-      const allocate = (name: string, sizeBytes: number): BufferRange => {
-        const buffer = device.createBuffer(name, sizeBytes);
-        buffers.push(buffer);
-        return { buffer, offsetBytes: 0, sizeBytes: buffer.size };
-      };
-      for (const { sizeBytes, lifetimes } of plan.slots) {
-        const range = allocate(lifetimes[0].storage.label, sizeBytes);
-        for (const { storage } of lifetimes) places.set(storage, range);
-      }
-      places.set(graph.nothing.storage, allocate("nothing", 16));
-      for (const { tensor, data } of graph.constants) device.write(places.get(tensor.storage)!.buffer, data);
-      const commands = graph.dispatches.map((dispatch) => command(device, dispatch, places));
-      const recording = new Recording(device, label, commands);
-      return new Program(label, recording, plan, graph.dispatches, device, buffers);
-    });
+    const buffers: GPUBuffer[] = [];
+    try {
+      return await device.validated(`the program "${label}"`, () => {
+        const places = new Map<TensorStorage, BufferRange>();
+        const allocate = (name: string, sizeBytes: number): BufferRange => {
+          const buffer = device.createBuffer(name, sizeBytes);
+          buffers.push(buffer);
+          return { buffer, offsetBytes: 0, sizeBytes: buffer.size };
+        };
+        for (const { sizeBytes, lifetimes } of plan.slots) {
+          const range = allocate(lifetimes[0].storage.label, sizeBytes);
+          for (const { storage } of lifetimes) places.set(storage, range);
+        }
+        places.set(graph.nothing.storage, allocate("nothing", 16));
+        for (const { tensor: { storage }, data } of graph.constants) {
+          const { buffer, offsetBytes } = storage.range ?? places.get(storage)!;
+          device.write(buffer, data, offsetBytes);
+        }
+        const commands = graph.dispatches.map((dispatch) => command(device, dispatch, places));
+        const recording = new Recording(device, label, commands);
+        return new Program(label, recording, plan, graph.dispatches, device, buffers);
+      });
+    } catch (error) {
+      for (const buffer of buffers) device.destroyBuffer(buffer);
+      throw error;
+    }
   }
 
   /** Floating-point operations of one run, over the dispatches of one phase or of all. */

@@ -58,7 +58,7 @@ export class Tensor {
   }
 
   /**
-   * The same elements under another shape.
+   * The same elements under another shape. No gradient passes through; `Graph.reshape` makes a view that one does.
    *
    * @throws TypeError when the number of elements differs
    */
@@ -66,11 +66,11 @@ export class Tensor {
     if (elementCount(shape) !== this.size) {
       throw new TypeError(`Cannot reshape "${this.label}" from [${this.shape}] to [${shape}]: sizes differ`);
     }
-    return new Tensor(this.storage, shape, this.dtype, this.offsetBytes, this.differentiable);
+    return new Tensor(this.storage, shape, this.dtype, this.offsetBytes);
   }
 
   /**
-   * Rows `from` … `to` − 1 of the outermost axis, without copying.
+   * Rows `from` … `to` − 1 of the outermost axis, without copying. No gradient passes through.
    *
    * @throws RangeError when the rows lie outside, or start off the 256-byte grid that bindings need
    */
@@ -85,7 +85,7 @@ export class Tensor {
         `Cannot take rows of "${this.label}" from ${from}: they start at byte ${offsetBytes}, which is no multiple of 256`,
       );
     }
-    return new Tensor(this.storage, [to - from, ...rest], this.dtype, offsetBytes, this.differentiable);
+    return new Tensor(this.storage, [to - from, ...rest], this.dtype, offsetBytes);
   }
 }
 
