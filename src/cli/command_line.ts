@@ -6,7 +6,7 @@
  */
 
 import { object, or } from "@optique/core/constructs";
-import { commandLine as typed, message, optionName } from "@optique/core/message";
+import { commandLine as commandText, message, optionName } from "@optique/core/message";
 import { optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
@@ -191,7 +191,9 @@ const test = command(
 
 const everything = or(train, evaluateRun, search, select, info, test, {
   errors: {
-    noMatch: message`Give a command, such as ${typed("superbatch train")}; see ${optionName("--help")}.`,
+    noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
+      optionName("--help")
+    }.`,
   },
 });
 

@@ -1,5 +1,17 @@
 import type { InvocationOf } from "./command_line.ts";
 
+/** Files whose examples run as tests. */
+const documented = [
+  "README.md",
+  "mod.ts",
+  "src/gpu/device.ts",
+  "src/gpu/specialize.ts",
+  "src/models/config.ts",
+  "src/models/model.ts",
+  "src/selection/select.ts",
+  "src/train/trainer.ts",
+];
+
 /** `superbatch test`: deno test, and its count as one plain last line. */
 export async function test({ filter }: InvocationOf<"test">): Promise<number> {
   const root = new URL("../../", import.meta.url);
@@ -10,7 +22,7 @@ export async function test({ filter }: InvocationOf<"test">): Promise<number> {
     "--no-prompt",
     ...(filter ? ["--filter", filter] : []),
     "tests/",
-    "mod.ts",
+    ...documented,
   ];
   const child = new Deno.Command(Deno.execPath(), {
     args,

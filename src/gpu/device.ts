@@ -82,7 +82,7 @@ export function alignBinding(sizeBytes: number): number {
  * An open GPU.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { Device } from "@superbatch/superbatch";
  * using device = await Device.open();
  * console.log(device.adapter.description);

@@ -22,6 +22,7 @@ export interface Command {
 }
 
 interface BoundCommand {
+  readonly label: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly workgroups: Workgroups;
@@ -46,16 +47,20 @@ export class Recording implements Disposable {
     this.#device = device;
     this.#uniforms = uniforms;
     this.#commands = commands.map(({ kernel, workgroups, ranges, uniform }, index) => {
-      if (!uniform) return { pipeline: kernel.pipeline, bindGroup: kernel.bind(ranges), workgroups };
+      if (!uniform) {
+        return { label: kernel.label, pipeline: kernel.pipeline, bindGroup: kernel.bind(ranges), workgroups };
+      }
       packed.set(packUniform(uniform.binding, uniform.values), offsets[index]);
       const range = { buffer: uniforms, offsetBytes: offsets[index], sizeBytes: uniform.binding.sizeBytes };
-      return {
-        pipeline: kernel.pipeline,
-        bindGroup: kernel.bind({ ...ranges, [uniform.name]: range }),
-        workgroups,
-      };
+      const bindGroup = kernel.bind({ ...ranges, [uniform.name]: range });
+      return { label: kernel.label, pipeline: kernel.pipeline, bindGroup, workgroups };
     });
     if (uniformBytes > 0) device.write(uniforms, packed);
+  }
+
+  /** `shader.entry` of every dispatch, for the profiler. */
+  get labels(): string[] {
+    return this.#commands.map(({ label }) => label);
   }
 
   /** Number of dispatches. */

@@ -24,12 +24,16 @@ const FORMAT = "superbatch dual encoder 1";
  * A dual encoder whose parameters are on the GPU.
  *
  * @example
- * ```ts ignore
+ * ```ts
  * import { Device, DualEncoder, preset } from "@superbatch/superbatch";
+ *
  * using device = await Device.open();
  * using model = DualEncoder.create(device, preset("mini"), { seed: 1 });
  * const picture = new Uint8Array(32 * 32 * 3).fill(200);
  * const embedding = await model.embedImages(picture); // Float32Array(64), unit length
+ * using copy = DualEncoder.load(device, await model.save());
+ * const again = await copy.embedImages(picture);
+ * if (embedding.some((value, i) => value !== again[i])) throw new Error("the copy differs");
  * ```
  */
 export class DualEncoder implements Disposable {

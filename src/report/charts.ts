@@ -7,6 +7,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Arm } from "../train/record.ts";
+import { compact } from "./terminal.ts";
 
 /** What Plot takes as a document; linkedom's serves without a browser. */
 type PlotDocument = Plot.PlotOptions["document"];
@@ -33,83 +34,94 @@ export interface Chart {
   readonly points: readonly Point[];
   /** A level to compare with, drawn across. */
   readonly level?: { readonly y: number; readonly label: string };
-  /** How y is printed; Plot's own way when left out. */
-  readonly yFormat?: string;
+  /** How y is printed; {@link compact} when left out. */
+  readonly yFormat?: (y: number) => string;
 }
 
 /** Colours come from the page, so that they follow its light or dark scheme. */
 const color = (arm: Arm) => `var(--${arm})`;
 
+/** Keeps words readable where a line passes behind them. */
+const halo = { stroke: "var(--paper)", strokeWidth: 4, strokeOpacity: 0.85 } as const;
+
+/** A word at the right of a line, or, without x, at the chart's right edge. */
+interface Label {
+  readonly x?: number;
+  readonly y: number;
+  readonly text: string;
+  readonly arm: Arm;
+}
+
 /** A chart as an SVG element's text; empty when there is nothing to draw. */
-export function renderChart({ title, xLabel, yLabel, points, level, yFormat }: Chart): string {
+export function renderChart(chart: Chart): string {
+  const { xLabel, yLabel, points, level, yFormat = compact } = chart;
   if (points.length === 0) return "";
   const page = parseHTML("<!doctype html><html><body></body></html>") as unknown as {
     document: PlotDocument;
   };
-  const arms = [...new Set(points.map(({ arm }) => arm))];
-  const ends = arms.map((arm) => points.findLast((point) => point.arm === arm)!);
+  const ends = [...new Set(points.map(({ arm }) => arm))]
+    .map((arm) => points.findLast((point) => point.arm === arm)!);
+  const labels: Label[] = ends.map((end) => ({ ...end, text: armNames[end.arm] }));
+  if (level) labels.push({ y: level.y, text: level.label, arm: "reference" });
+  const x = ({ x }: Point | Label) => x, y = ({ y }: Point | Label) => y;
+  const paint = ({ arm }: Point | Label) => color(arm);
+  const axis = { labelArrow: "none", ticks: 5, nice: true, zero: true } as const;
+  const text = {
+    y,
+    text: "text",
+    fill: paint,
+    textAnchor: "start",
+    dx: 8,
+    fontWeight: 600,
+    ...halo,
+  } as const;
+  const placed = spread(labels, points);
   const svg = Plot.plot({
     document: page.document,
-    width: 520,
-    height: 300,
-    marginLeft: 52,
-    marginRight: 78,
-    marginTop: 28,
+    width: 400,
+    height: 260,
+    marginLeft: 42,
+    marginRight: 72,
+    marginTop: 30,
     marginBottom: 42,
     style: { background: "transparent", color: "currentColor", fontFamily: "inherit", fontSize: "12px" },
-    x: {
-      label: xLabel,
-      labelAnchor: "center",
-      labelArrow: "none",
-      ticks: 5,
-      tickFormat: "~s",
-      nice: true,
-      zero: true,
-    },
-    y: {
-      label: yLabel,
-      labelArrow: "none",
-      ticks: 5,
-      tickFormat: yFormat,
-      nice: true,
-      zero: true,
-      grid: true,
-    },
+    x: { ...axis, label: xLabel, labelAnchor: "center", ticks: 4, tickFormat: compact },
+    y: { ...axis, label: yLabel, tickFormat: yFormat, grid: true },
     marks: [
-      ...(level
-        ? [
-          Plot.ruleY([level.y], { stroke: "var(--reference)", strokeDasharray: "3,3" }),
-          Plot.text([level], {
-            y: "y",
-            text: "label",
-            frameAnchor: "right",
-            textAnchor: "start",
-            dx: 6,
-            fill: "var(--reference)",
-          }),
-        ]
-        : []),
-      Plot.line(points, {
-        x: "x",
-        y: "y",
-        z: "arm",
-        stroke: (point: Point) => color(point.arm),
-        strokeWidth: 2,
-      }),
-      Plot.dot(ends, { x: "x", y: "y", r: 3, fill: (point: Point) => color(point.arm) }),
-      Plot.text(ends, {
-        x: "x",
-        y: "y",
-        text: (point: Point) => armNames[point.arm],
-        fill: (point: Point) => color(point.arm),
-        fontWeight: 600,
-        textAnchor: "start",
-        dx: 8,
-      }),
+      ...(level ? [Plot.ruleY([level.y], { stroke: "var(--reference)", strokeDasharray: "3,3" })] : []),
+      Plot.line(points, { x, y, z: "arm", stroke: paint, strokeWidth: 2 }),
+      Plot.dot(ends, { x, y, r: 3, fill: paint }),
+      Plot.text(placed.filter((label) => label.x !== undefined), { ...text, x }),
+      Plot.text(placed.filter((label) => label.x === undefined), { ...text, frameAnchor: "right" }),
     ],
   });
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", `${title}: ${yLabel} against ${xLabel}`);
+  svg.setAttribute("aria-label", describe(chart, ends));
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return svg.outerHTML;
+}
+
+/** The chart in words, for those who do not see it. */
+function describe(
+  { title, xLabel, yLabel, yFormat = compact, level }: Chart,
+  ends: readonly Point[],
+): string {
+  return [
+    `${title}: ${yLabel} against ${xLabel}`,
+    ...ends.map(({ arm, y }) => `${armNames[arm]} ends at ${yFormat(y)}`),
+    ...(level ? [`${level.label} ${yFormat(level.y)}`] : []),
+  ].join("; ");
+}
+
+/** Moves labels apart that would lie on one another at the right, upwards from the lowest. */
+function spread(labels: readonly Label[], points: readonly Point[]): Label[] {
+  const right = Math.max(...points.map(({ x }) => x));
+  const heights = [0, ...points.map(({ y }) => y), ...labels.map(({ y }) => y)];
+  const gap = 0.085 * (Math.max(...heights) - Math.min(...heights)); // a line of text in a chart's height
+  let last = -Infinity;
+  return labels.toSorted((a, b) => a.y - b.y).map((label) => {
+    if (label.x !== undefined && label.x < 0.8 * right) return label;
+    last = Math.max(label.y, last + gap);
+    return { ...label, y: last };
+  });
 }

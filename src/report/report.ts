@@ -15,7 +15,7 @@ import type {
 import { armNames, type Chart, type Point, renderChart } from "./charts.ts";
 import { encodePng } from "./png.ts";
 import { style } from "./style.ts";
-import { compact } from "./terminal.ts";
+import { flop } from "./terminal.ts";
 
 /** What a report shows. */
 export interface ReportInput {
@@ -72,10 +72,10 @@ export function renderReport(input: ReportInput): string {
 </head>
 <body>
 <main>
-<h1>${escapeHtml(headline(summary))}</h1>
+<h1>${escapeHtml(headline(summary, config))}</h1>
 <p class="lead">${escapeHtml(describe(summary, config))}</p>
 ${numbers(summary)}
-${evaluationTable(summary)}
+${evaluationTable(summary, config)}
 <h2>Learning</h2>
 <div class="charts">${learningCharts(input).map(figure).join("\n")}</div>
 <h2>What was selected</h2>
@@ -88,7 +88,7 @@ ${input.searches.map((search) => searchRow(search, input)).join("\n")}
 <h2>This run</h2>
 <pre>${escapeHtml(input.command)}</pre>
 ${configTable(config)}
-<h3>Pictures by</h3>
+<h3>Data by</h3>
 <ul>${input.attributions.map((line) => `<li>${escapeHtml(line)}</li>`).join("")}</ul>
 </main>
 </body>
@@ -98,13 +98,17 @@ ${configTable(config)}
 
 const percent = (share: number, digits = 1) => `${(share * 100).toFixed(digits)} %`;
 
+type Config = ReportInput["config"];
+
+const shareTick = (share: number) => `${Number((share * 100).toPrecision(3))} %`;
+
 /** The arm that the summary's own numbers are about. */
-function mainArm({ compare }: RunSummary, config?: Readonly<Record<string, unknown>>): Arm {
+function mainArm({ compare }: RunSummary, config: Config): Arm {
   if (compare) return compare.arm === "joint" ? "uniform" : "joint";
-  return config?.sampler === "uniform" ? "uniform" : "joint";
+  return config.sampler === "uniform" ? "uniform" : "joint";
 }
 
-function byArm(summary: RunSummary, config?: Readonly<Record<string, unknown>>): [Arm, Evaluation][] {
+function byArm(summary: RunSummary, config: Config): [Arm, Evaluation][] {
   return [
     [mainArm(summary, config), summary.evaluation],
     ...(summary.compare ? [[summary.compare.arm, summary.compare.evaluation] as [Arm, Evaluation]] : []),
@@ -112,12 +116,12 @@ function byArm(summary: RunSummary, config?: Readonly<Record<string, unknown>>):
   ];
 }
 
-function headline(summary: RunSummary): string {
-  const arms = new Map(byArm(summary));
+function headline(summary: RunSummary, config: Config): string {
+  const arms = new Map(byArm(summary, config));
   const jest = arms.get("joint"), uniform = arms.get("uniform");
   if (jest && uniform && uniform.textToImage.r5 > 0) {
     const ratio = meanR5(jest) / meanR5(uniform);
-    return `JEST finds ${ratio.toFixed(1)} times as many as uniform sampling`;
+    return `JEST scores ${ratio.toFixed(1)} × uniform sampling at equal examples`;
   }
   return `${percent(meanR5(summary.evaluation))} of held-out pairs found among the first five`;
 }
@@ -126,7 +130,7 @@ const meanR5 = ({ imageToText, textToImage }: Evaluation) => (imageToText.r5 + t
 
 function describe(
   { steps, trainedExamples, drawnExamples, compare }: RunSummary,
-  config: Readonly<Record<string, unknown>>,
+  config: Config,
 ): string {
   const model = typeof config.preset === "string" ? ` ${config.preset}` : "";
   const equal = compare ? ", both arms on as many examples" : "";
@@ -147,7 +151,7 @@ function numbers(
     [percent(evaluation.textToImage.r5), "text → image, R@5"],
     [percent(evaluation.zeroShot.top1), "zero-shot, top 1"],
     [trainedExamples.toLocaleString("en"), `trained of ${drawnExamples.toLocaleString("en")} drawn`],
-    [`${compact(flops.learnerTrain + flops.learnerScore)}FLOP`, "learner: training and scoring"],
+    [flop(flops.learnerTrain + flops.learnerScore), "learner: training and scoring"],
     [`${seconds.toFixed(0)} s`, adapter],
   ];
   return `<div class="numbers">${
@@ -156,8 +160,8 @@ function numbers(
   }</div>`;
 }
 
-function evaluationTable(summary: RunSummary): string {
-  const arms = byArm(summary);
+function evaluationTable(summary: RunSummary, config: Config): string {
+  const arms = byArm(summary, config);
   const row = (label: string, value: (evaluation: Evaluation) => string) =>
     `<tr><td>${label}</td>${arms.map(([, evaluation]) => `<td>${value(evaluation)}</td>`).join("")}</tr>`;
   return `<div class="scroll"><table><thead><tr><th></th>${
@@ -189,33 +193,25 @@ function learningCharts({ metrics, summary }: ReportInput): Chart[] {
   const score = ({ evaluation }: MetricLine) => evaluation && meanR5(evaluation);
   const learnerFlops = ({ flops }: MetricLine) => flops.learnerTrain + flops.learnerScore;
   const level = summary.reference && { y: meanR5(summary.reference), label: "reference" };
-  const scoreAxis = { yLabel: "R@5", yFormat: ".0%", ...(level ? { level } : {}) };
-  const examples = ({ trainedExamples }: MetricLine) => trainedExamples;
+  const scoreAxis = { yLabel: "R@5", yFormat: shareTick, ...(level ? { level } : {}) };
+  const axes = [
+    { name: "trained examples", xLabel: "examples trained", x: (line: MetricLine) => line.trainedExamples },
+    { name: "compute, scoring counted", xLabel: "FLOPs of the learner", x: learnerFlops },
+    { name: "time", xLabel: "seconds of training", x: (line: MetricLine) => line.seconds },
+  ];
   return [
-    {
-      title: "Score against trained examples",
-      xLabel: "examples trained",
-      points: points(examples, score),
+    ...axes.map(({ name, xLabel, x }) => ({
+      title: `Score against ${name}`,
+      xLabel,
+      points: points(x, score),
       ...scoreAxis,
-    },
-    {
-      title: "Score against the learner's FLOPs, scoring counted",
-      xLabel: "FLOPs of the learner",
-      points: points(learnerFlops, score),
-      ...scoreAxis,
-    },
-    {
-      title: "Score against time",
-      xLabel: "seconds of training",
-      points: points(({ seconds }) => seconds, score),
-      ...scoreAxis,
-    },
-    {
-      title: "Loss of the batches trained on: JEST's are chosen to be hard",
-      xLabel: "examples trained",
-      yLabel: "loss",
-      points: points(examples, ({ loss }) => loss),
-    },
+    })),
+    ...axes.map(({ name, xLabel, x }) => ({
+      title: `Loss against ${name}`,
+      xLabel,
+      yLabel: "loss of the batch",
+      points: points(x, ({ loss }) => loss),
+    })),
   ];
 }
 
@@ -230,7 +226,7 @@ function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
     title,
     xLabel: "examples trained",
     yLabel: "share of the batch",
-    yFormat: ".0%",
+    yFormat: shareTick,
     points: points(value),
     ...(pool === undefined ? {} : { level: { y: pool, label: "pool" } }),
   });
@@ -249,6 +245,12 @@ function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
       yLabel: "batch learnability",
       points: points(({ batchLearnability }) => batchLearnability),
     },
+    {
+      title: "Different examples among those trained: the rest are repeats",
+      xLabel: "examples trained",
+      yLabel: "different examples",
+      points: points(({ distinctExamples }) => distinctExamples),
+    },
   ];
 }
 
@@ -258,53 +260,57 @@ function selectionText({ snapshots, poolShares }: ReportInput): string {
     ? ` The pool is ${percent(poolShares.inDomain, 0)} in-domain; the sampler does not know which.`
     : "";
   return `<p>Each step draws a super-batch, scores every pair by how much harder it is for the learner than for the ` +
-    `reference, and trains on the part that is jointly most learnable.${pool}</p>`;
+    `reference, and trains on the part that is jointly most learnable.${pool} The number below a picture is that ` +
+    `score of its own; shown are at most ${SHEET_LENGTH} of each kind, evenly from the highest to the lowest.</p>`;
 }
 
 function contactSheet({ step, examples }: SelectionSnapshot, input: ReportInput): string {
-  const selected = examples.filter(({ order }) => order !== null).toSorted((a, b) => a.order! - b.order!);
-  const rejected = examples.filter(({ order }) => order === null).toSorted((a, b) => b.score - a.score);
-  const spread = rejected.filter((_, at) =>
-    at % Math.max(1, Math.floor(rejected.length / SHEET_LENGTH)) === 0
-  );
-  const tiles = (shown: readonly SnapshotExample[], kind: string) =>
-    `<div class="sheet">${
-      shown.slice(0, SHEET_LENGTH).map((example) => tile(example, kind, input)).join("")
+  const byScore = examples.toSorted((a, b) => b.score - a.score);
+  const part = (name: string, chosen: boolean) => {
+    const members = byScore.filter(({ order }) => (order !== null) === chosen);
+    const known = members.filter(({ inDomain }) => inDomain !== undefined);
+    const share = known.length === 0
+      ? ""
+      : `, ${percent(known.filter(({ inDomain }) => inDomain).length / known.length, 0)} in-domain`;
+    return `<h4>${name} <span class="soft">${members.length} of ${examples.length}${share}</span></h4>
+<div class="sheet">${
+      evenly(members, SHEET_LENGTH).map((example) => exampleTile(example, input)).join("")
     }</div>`;
-  return `<h3>Step ${step}: selected, in order of selection (${selected.length} of ${examples.length})</h3>
-${tiles(selected, "in")}
-<h3>Step ${step}: rejected, every ${
-    Math.max(1, Math.floor(rejected.length / SHEET_LENGTH))
-  }th from the highest score of its own to the lowest</h3>
-${tiles(spread, "out")}`;
+  };
+  return `<section><h3>Step ${step}</h3>
+${part("Selected", true)}
+${part("Rejected", false)}</section>`;
 }
 
-function tile(
+/** At most `count` of the items, from the first to the last. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, at) => items[Math.round(at * (items.length - 1) / (count - 1))]);
+}
+
+function exampleTile(
   { index, caption, score }: SnapshotExample,
-  kind: string,
   { picture, imageSize }: ReportInput,
 ): string {
-  return pictureTile(picture(index), imageSize, caption, score, kind);
+  return pictureTile(picture(index), imageSize, caption, score);
 }
 
-function pictureTile(pixels: Uint8Array, size: number, caption: string, score: number, kind: string): string {
+function pictureTile(pixels: Uint8Array, size: number, caption: string, score: number): string {
   const png = encodePng({ width: size, height: size, pixels }).toBase64();
   const text = escapeHtml(caption);
-  return `<div class="tile ${kind}" title="${text}"><i role="img" aria-label="${text}" style="background:#fff center/contain url(data:image/png;base64,${png})"></i><b>${text}</b>${
-    score.toFixed(2)
-  }</div>`;
+  const number = score.toFixed(2).replace("-", "−");
+  return `<figure class="tile" title="${text}"><img alt="${text}" src="data:image/png;base64,${png}">` +
+    `<figcaption><b>${text}</b>${number}</figcaption></figure>`;
 }
 
 function searchRow({ query, hits }: ReportInput["searches"][number], { imageSize }: ReportInput): string {
-  const tiles = hits.map(({ caption, score, pixels }) =>
-    pictureTile(pixels, imageSize, caption, score, "out")
-  );
+  const tiles = hits.map(({ caption, score, pixels }) => pictureTile(pixels, imageSize, caption, score));
   return `<div class="hits"><div>“${escapeHtml(query)}”</div><div class="sheet">${
     tiles.join("")
   }</div></div>`;
 }
 
-function configTable(config: Readonly<Record<string, unknown>>): string {
+function configTable(config: Config): string {
   const rows = Object.entries(config).filter(([, value]) => typeof value !== "object" || value === null);
   return `<div class="scroll"><table><tbody>${
     rows.map(([name, value]) => `<tr><td>${escapeHtml(name)}</td><td>${escapeHtml(String(value))}</td></tr>`)

@@ -95,7 +95,12 @@ export async function createRunFolder(out: string, name: string, now: Date = new
         throw error;
       }
       const folder = new RunFolder(path);
-      await folder.setStatus("running");
+      try {
+        await folder.setStatus("running");
+      } catch (error) {
+        await Deno.remove(path, { recursive: true }).catch(() => {}); // a full disk: leave no empty run behind
+        throw error;
+      }
       return folder;
     }
   } catch (cause) {

@@ -6,30 +6,37 @@
 
 import type { Evaluation, RunSummary } from "../train/record.ts";
 
-/** Numbers a person reads at a glance: 1.9 G, 0.43 T. */
+/** A number to three digits with its unit's prefix, as people read it: 1.9 G, 430 k, 0.25. */
 export function compact(value: number): string {
-  for (const [unit, size] of [["P", 1e15], ["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
-    if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`;
+  for (const [prefix, size] of [["P", 1e15], ["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]] as const) {
+    if (Math.abs(value) >= size) return `${Number((value / size).toPrecision(3))} ${prefix}`;
   }
-  return value.toFixed(0);
+  return `${Number(value.toPrecision(3))}`.replace("-", "−");
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 
+/** Floating-point operations with their unit: 1.9 GFLOP. */
+export function flop(count: number): string {
+  return count < 1000 ? `${compact(count)} FLOP` : `${compact(count)}FLOP`;
+}
+
 /** Evaluations side by side, one column each. */
 export function evaluationTable(results: Readonly<Record<string, Evaluation>>): string {
   const names = Object.keys(results);
+  const line = (label: string, cells: readonly string[]) =>
+    label.padEnd(22) + cells.map((cell) => cell.padStart(12)).join("");
   const row = (label: string, value: (evaluation: Evaluation) => string) =>
-    label.padEnd(26) + names.map((name) => value(results[name]).padStart(14)).join("");
+    line(label, names.map((name) => value(results[name])));
   return [
-    "".padEnd(26) + names.map((name) => name.padStart(14)).join(""),
+    line("", names),
     row("image → text   R@1", ({ imageToText }) => percent(imageToText.r1)),
     row("               R@5", ({ imageToText }) => percent(imageToText.r5)),
     row("text → image   R@1", ({ textToImage }) => percent(textToImage.r1)),
     row("               R@5", ({ textToImage }) => percent(textToImage.r5)),
-    row("mean rank (0 best, .5 chance)", ({ textToImage }) => textToImage.meanRank.toFixed(3)),
     row("zero-shot      top 1", ({ zeroShot }) => percent(zeroShot.top1)),
     row("               top 5", ({ zeroShot }) => percent(zeroShot.top5)),
+    row("mean rank", ({ textToImage }) => textToImage.meanRank.toFixed(3)) + "   (0 best, 0.5 chance)",
   ].join("\n");
 }
 
@@ -50,8 +57,8 @@ export function terminalSummary(summary: RunSummary): string {
     } drawn in ${summary.steps} steps; loss ${summary.loss.first.toFixed(3)} → ${
       summary.loss.last.toFixed(3)
     }`,
-    `FLOPs: ${compact(flops.learnerTrain)} training, ${compact(flops.learnerScore)} scoring, ${
-      compact(flops.referenceTrain + flops.referenceScore)
+    `${flop(flops.learnerTrain)} training, ${flop(flops.learnerScore)} scoring, ${
+      flop(flops.referenceTrain + flops.referenceScore)
     } for the reference`,
     `${summary.seconds.toFixed(0)} s on ${summary.adapter}`,
     "",

@@ -169,14 +169,15 @@ function mainArm({ sampler }: TrainOptions): Arm {
 }
 
 function modelConfig(
-  { preset: name, imageSize, batch }: TrainOptions,
+  { preset: name, imageSize, batch, patch }: TrainOptions,
   vocabulary: number,
 ): DualEncoderConfig {
   const config = preset(name);
   const { vision, text } = config;
   return {
     ...config,
-    vision: { ...vision, imageSize },
+    // A head that flattens its tokens cannot change their number later, so its kernel is stored at the size asked for.
+    vision: { ...vision, imageSize, ...(vision.pool === "flatten" && patch ? { patchSize: patch } : {}) },
     text: { ...text, vocabulary },
     // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
     ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),

@@ -64,12 +64,19 @@ export function selectedCount(count: number, filterRatio: number): number {
  * @throws RangeError when a row is not of unit length or not finite, or f, N and B do not fit together
  *
  * @example
- * ```ts ignore
- * import { Device, selectJointly } from "@superbatch/superbatch";
+ * ```ts
+ * import { Device, type HostEmbeddings, selectJointly } from "@superbatch/superbatch";
+ *
  * using device = await Device.open();
- * const { indices } = await selectJointly(device, learner, reference, {
+ * // Ten pairs in two dimensions (padded to 4): the learner finds all alike, the reference tells them apart.
+ * const rows = (angle: (i: number) => number) =>
+ *   Float32Array.from({ length: 40 }, (_, at) => [Math.cos, Math.sin][at % 4]?.(angle(Math.floor(at / 4))) ?? 0);
+ * const model = (angle: (i: number) => number): HostEmbeddings => (
+ *   { image: rows(angle), text: rows(angle), width: 4, logitScale: 10, logitBias: -5 }
+ * );
+ * const { indices } = await selectJointly(device, model(() => 0), model((i) => i / 2), {
  *   filterRatio: 0.8,
- *   chunks: 16,
+ *   chunks: 2,
  *   gain: 100,
  *   seed: 1,
  * });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type DispatchTime, profile } from "../gpu/profiler.ts";
 import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";
@@ -86,14 +87,32 @@ const SCORE_BYTES = 32 * 2 ** 20;
 /**
  * A training in progress.
  *
- * @example
- * ```ts ignore
+ * @example Select 4 of 16 by what a reference finds easy and the model does not
+ * ```ts
  * import { Device, DualEncoder, preset, Trainer } from "@superbatch/superbatch";
+ *
  * using device = await Device.open();
+ * using reference = DualEncoder.create(device, preset("mini"), { seed: 2 }); // yours is trained
  * using model = DualEncoder.create(device, preset("mini"), { seed: 1 });
- * using trainer = await Trainer.create(model, { steps: 100, batch: 64, seed: 1, learningRate: 5e-3 });
- * for (let step = 0; step < 100; step++) trainer.step(nextBatch()); // yours
- * const logs = await trainer.readLog();
+ * using trainer = await Trainer.create(model, {
+ *   steps: 1,
+ *   batch: 4,
+ *   superBatch: 16,
+ *   sampler: "joint",
+ *   chunks: 2,
+ *   seed: 1,
+ *   learningRate: 5e-3,
+ *   reference: { ...await reference.logitScaleAndBias(), width: reference.config.embedding },
+ * });
+ * const pixels = crypto.getRandomValues(new Uint8Array(16 * 32 * 32 * 3));
+ * const tokens = Uint32Array.from({ length: 16 * 12 }, (_, i) => i);
+ * trainer.step({
+ *   pixels,
+ *   tokens,
+ *   reference: { image: await reference.embedImages(pixels), text: await reference.embedTexts(tokens) },
+ * });
+ * const [{ selected, batchLearnability }] = await trainer.readLog();
+ * console.log(selected, batchLearnability);
  * ```
  */
 export class Trainer implements Disposable {
@@ -162,6 +181,15 @@ export class Trainer implements Disposable {
   get flops(): { readonly score: number; readonly train: number } {
     const { program } = this.compiled;
     return { score: program.flops("score") + program.flops("select"), train: program.flops("train") };
+  }
+
+  /**
+   * Runs the step once more with every dispatch timed; the parameters move on, so use a trainer that you throw away.
+   *
+   * @throws RangeError when the adapter has no timestamps
+   */
+  async profile(): Promise<DispatchTime[]> {
+    return await profile(this.model.device, this.compiled.program.recording);
   }
 
   /** Bytes that the step's temporaries take, and the dispatches that it makes. */

@@ -1,0 +1,101 @@
+/** What the command line takes, and what it answers to what it does not take. */
+import assert from "node:assert/strict";
+import { formatMessage } from "@optique/core/message";
+import { parse } from "@optique/core/parser";
+import { commandLine, type Invocation } from "../../src/cli/command_line.ts";
+
+const read = (...args: string[]) => parse(commandLine(args), args);
+
+function invocation(...args: string[]): Invocation {
+  const result = read(...args);
+  assert.ok(result.success, result.success ? "" : formatMessage(result.error));
+  return result.value;
+}
+
+function complaint(...args: string[]): string {
+  const result = read(...args);
+  assert.ok(!result.success, `${args.join(" ")} was taken`);
+  return formatMessage(result.error);
+}
+
+Deno.test("train takes every option by its name", () => {
+  const value = invocation(
+    "train",
+    ..."--steps 20 --seed 3 --batch 32 --filter-ratio 0.8 --chunks 4 --gain 10 --sampler joint --patch 8"
+      .split(" "),
+    ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
+      .split(" "),
+    ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
+      .split(" "),
+  );
+  assert.deepEqual({ ...value }, {
+    action: "train",
+    steps: 20,
+    seed: 3,
+    batch: 32,
+    filterRatio: 0.8,
+    chunks: 4,
+    gain: 10,
+    sampler: "joint",
+    patch: 8,
+    preset: "mini",
+    imageSize: 16,
+    out: "o",
+    name: "n",
+    compare: "uniform",
+    poolSize: 900,
+    inDomain: 0.2,
+    captionNoise: 0.1,
+    referenceSteps: 40,
+    learningRate: 1e-3,
+    warmUp: 0,
+    cache: "c",
+    json: true,
+    quiet: true,
+  });
+});
+
+Deno.test("select has the paper's defaults", () => {
+  const { filterRatio, chunks, gain, seed } = invocation(
+    "select",
+    "--learner",
+    "a",
+    "--reference",
+    "b",
+  ) as Extract<
+    Invocation,
+    { action: "select" }
+  >;
+  assert.deepEqual({ filterRatio, chunks, gain, seed }, { filterRatio: 0.8, chunks: 16, gain: 100, seed: 1 });
+});
+
+Deno.test("search takes a run and a query, options before or after", () => {
+  for (const args of [["--count", "3", "run", "red heart"], ["run", "red heart", "--count", "3"]]) {
+    const value = invocation("search", ...args);
+    assert.ok(value.action === "search" && value.query === "red heart" && value.count === 3);
+  }
+});
+
+Deno.test("a mistyped command or option is answered with the nearest", () => {
+  assert.match(complaint("trian"), /Did you mean `train`/);
+  assert.match(complaint("train", "--sede", "3"), /`--seed`/);
+  assert.match(complaint("train", "--filter-ration", "3"), /`--filter-ratio`/);
+  assert.match(complaint("select", "--lerner", "x"), /`--learner`/);
+  assert.doesNotMatch(complaint("info", "--lerner", "x"), /--learner/, "another command's option");
+});
+
+Deno.test("a value out of range is answered with the range and the value", () => {
+  assert.match(complaint("train", "--filter-ratio", "1.2"), /0 or more and less than 1.*1\.2/);
+  assert.match(complaint("train", "--filter-ratio", "-1"), /0 or more and less than 1.*-1/);
+  assert.match(complaint("train", "--steps", "0"), /--steps.*1.*"0"/);
+  assert.match(complaint("train", "--seed", "1.5"), /--seed.*integer.*1\.5/);
+  assert.match(complaint("train", "--sampler", "jiont"), /joint.*uniform.*jiont/);
+  assert.match(complaint("train", "--in-domain", "2"), /--in-domain.*1.*"2"/);
+});
+
+Deno.test("nothing, too little and too much are refused", () => {
+  assert.match(complaint(), /superbatch train.*--help/);
+  assert.match(complaint("select"), /--learner/);
+  assert.match(complaint("eval"), /RUN/);
+  assert.match(complaint("eval", "one", "two"), /two/);
+});

@@ -1,0 +1,63 @@
+/** cli.ts as a process: its exit codes, and what goes to which stream. */
+import assert from "node:assert/strict";
+
+const root = new URL("../../", import.meta.url);
+
+async function superbatch(...args: string[]): Promise<{ code: number; out: string; error: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-P", "--quiet", "cli.ts", ...args],
+    cwd: root,
+    env: { NO_COLOR: "1", SUPERBATCH_DEBUG: "0" },
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, out: text(stdout), error: text(stderr) };
+}
+
+Deno.test("help is printed by every command, with the exit codes", async () => {
+  const { code, out } = await superbatch("--help");
+  assert.equal(code, 0);
+  for (const command of ["train", "eval", "search", "select", "info", "test", "completion"]) {
+    assert.match(out, new RegExp(`^  ${command} `, "m"));
+  }
+  assert.match(out, /Exit codes: 0 .*1 .*2 .*130/);
+  for (const command of ["train", "eval", "search", "select", "info", "test"]) {
+    const { code, out } = await superbatch(command, "--help");
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`Usage: superbatch ${command}`));
+  }
+});
+
+Deno.test("the version is the package's", async () => {
+  const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
+  assert.equal((await superbatch("--version")).out.trim(), version);
+});
+
+Deno.test("completion scripts exist for the usual shells", async () => {
+  for (const shell of ["bash", "zsh", "fish", "pwsh"]) {
+    const { code, out } = await superbatch("completion", shell);
+    assert.equal(code, 0);
+    assert.match(out, /superbatch/);
+  }
+});
+
+Deno.test("a wrong command line exits with 2 and says nothing on stdout", async () => {
+  for (
+    const [args, answer] of [
+      [["train", "--sede", "3"], /--seed/],
+      [["train", "--chunks", "65"], /--chunks is 65, more than the 64 examples.*choose 1 to 64/],
+      [["train", "--compare", "joint"], /--compare joint.*choose the other/],
+      [["train", "--learning-rate", "0"], /--learning-rate must be above 0 \(it is 0\)/],
+      [["train", "--pool-size", "100"], /640 .*the pool holds 100/],
+    ] as const
+  ) {
+    const { code, out, error } = await superbatch(...args);
+    assert.deepEqual([code, out], [2, ""], error);
+    assert.match(error, answer);
+  }
+});
+
+Deno.test("a failure exits with 1 and one sentence, without a stack", async () => {
+  const { code, out, error } = await superbatch("eval", "no/such/run");
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(error, /^Error: no\/such\/run is no run: .*\n$/);
+});

@@ -1,0 +1,129 @@
+/** `train` from the outside: what it leaves behind when all goes well, and when it does not. */
+import assert from "node:assert/strict";
+import type { RunSummary } from "../../src/train/record.ts";
+import { files, inFolder, runFolders, start, status, superbatch, tinyTraining } from "./superbatch.ts";
+
+const evaluationKeys = ["imageToText", "textToImage", "zeroShot"];
+
+Deno.test("train, eval and search: results on stdout, everything in the folder, damage explained", () =>
+  inFolder(async (folder) => {
+    const first = await superbatch(tinyTraining(folder, "--compare", "uniform", "--json"));
+    assert.equal(first.code, 0, first.error);
+    const summary: RunSummary = JSON.parse(first.out); // nothing else is on stdout
+    assert.deepEqual(Object.keys(summary).sort(), [
+      "adapter",
+      "compare",
+      "drawnExamples",
+      "evaluation",
+      "flops",
+      "loss",
+      "reference",
+      "run",
+      "seconds",
+      "steps",
+      "trainedExamples",
+    ]);
+    assert.deepEqual([summary.steps, summary.trainedExamples, summary.drawnExamples], [2, 16, 160]);
+    assert.deepEqual(Object.keys(summary.evaluation).sort(), evaluationKeys);
+    assert.ok(summary.flops.referenceTrain > 0);
+    const [run] = runFolders(folder);
+    assert.equal(summary.run, run);
+    assert.deepEqual(JSON.parse(await Deno.readTextFile(`${run}/summary.json`)), summary);
+    assert.deepEqual(status(run), { status: "complete" });
+    assert.deepEqual(files(run), [
+      "config.json",
+      "learner.safetensors",
+      "metrics.jsonl",
+      "reference.safetensors",
+      "report.html",
+      "selection.jsonl",
+      "status.json",
+      "summary.json",
+      "tokenizer.json",
+      "uniform.safetensors",
+    ]);
+    assert.match(first.error, /train the reference.*2\/2/);
+
+    // The same again: the same bits, and the reference is not trained twice.
+    const second = await superbatch(tinyTraining(folder, "--json", "--quiet"));
+    assert.deepEqual([second.code, second.error], [0, ""]);
+    const repeated: RunSummary = JSON.parse(second.out);
+    assert.deepEqual([repeated.flops.referenceTrain, repeated.flops.referenceScore], [0, 0]);
+    const learner = (path: string) => Deno.readFileSync(`${path}/learner.safetensors`);
+    assert.deepEqual(learner(repeated.run), learner(run), "the same seed gave other bits");
+
+    const evaluated = await superbatch(["eval", run, "--json", "--quiet"]);
+    assert.equal(evaluated.code, 0, evaluated.error);
+    const results = JSON.parse(evaluated.out);
+    assert.deepEqual(Object.keys(results), ["learner", "uniform", "reference"]);
+    assert.deepEqual(results.learner, summary.evaluation, "the saved learner scores otherwise");
+    assert.deepEqual(results.uniform, summary.compare!.evaluation);
+    assert.deepEqual(results.reference, summary.reference);
+
+    const picture = `${folder}/found.png`;
+    const found = await superbatch(
+      ["search", run, "red heart", "--count", "3", "--out", picture, "--json", "--quiet"],
+    );
+    assert.equal(found.code, 0, found.error);
+    const { query, hits } = JSON.parse(found.out);
+    assert.deepEqual([query, hits.length], ["red heart", 3]);
+    assert.ok(hits.every(({ caption, score }: { caption: string; score: number }) =>
+      caption !== "" && Math.abs(score) <= 1
+    ));
+    assert.deepEqual([...(await Deno.readFile(picture)).subarray(1, 4)], [...new TextEncoder().encode("PNG")]);
+
+    // The disk fills up when the checkpoint is written: files end at half a megabyte.
+    const full = await superbatch(tinyTraining(folder, "--name", "full"), {
+      shell: "trap '' XFSZ; ulimit -f 1000;",
+    });
+    assert.deepEqual([full.code, full.out], [1, ""]);
+    assert.match(full.error, /Error: Cannot write ".*learner\.safetensors": /);
+    const failed = runFolders(folder).find((path) => path.endsWith("-full"))!;
+    assert.equal(status(failed).status, "failed");
+    assert.deepEqual(files(failed).filter((name) => /summary|report|tmp|learner/.test(name)), []);
+
+    // A checkpoint cut in half.
+    await Deno.writeFile(`${run}/learner.safetensors`, learner(run).subarray(0, 600_000));
+    const cut = await superbatch(["eval", run, "--quiet"]);
+    assert.deepEqual([cut.code, cut.out], [1, ""]);
+    assert.match(cut.error, /^Error: .*learner\.safetensors.*\n$/);
+  }));
+
+Deno.test("Ctrl-C stops after the step: exit code 130, a folder that says so, no summary", () =>
+  inFolder(async (folder) => {
+    const child = start(tinyTraining(folder, "--reference-steps", "100000"));
+    let error = "";
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      if (!error.includes("train the reference") && (error + text).includes("train the reference")) {
+        child.kill("SIGINT");
+      }
+      error += text;
+    }
+    const out = await new Response(child.stdout).text();
+    assert.deepEqual([(await child.status).code, out], [130, ""], error);
+    assert.match(error, /Stopping after the present step.*\n[^]*Interrupted: Stopped after step \d+ of 100000\n$/);
+    const [run] = runFolders(folder);
+    assert.equal(status(run).status, "interrupted");
+    assert.ok(!files(run).includes("summary.json"));
+
+    const search = await superbatch(["search", run, "dog"]);
+    assert.equal(search.code, 1);
+    assert.match(search.error, /is interrupted: Stopped after step.*Only a complete run/);
+  }));
+
+Deno.test("without an adapter train says what to install and leaves no run", () =>
+  inFolder(async (folder) => {
+    const env = { VK_DRIVER_FILES: "/nonexistent", DENO_WEBGPU_BACKEND: "vulkan" };
+    const { code, out, error } = await superbatch(tinyTraining(folder), { env });
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(error, /^Error: No GPU adapter was found.*mesa-vulkan-drivers.*\n$/);
+    assert.deepEqual(runFolders(folder), []);
+  }));
+
+Deno.test("an output folder that is a file is refused before anything is computed", () =>
+  inFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/runs`, "");
+    const { code, error } = await superbatch(tinyTraining(folder, "--quiet"));
+    assert.equal(code, 1);
+    assert.match(error, /^Error: Cannot write into the output folder .*runs: .*Choose another with --out\.\n$/);
+  }));

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { profile } from "../../src/gpu/profiler.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { Program } from "../../src/graph/program.ts";
+import { gelu } from "../../src/ops/gelu.ts";
+import { matmul } from "../../src/ops/matmul.ts";
+import { sharesDevice, testDevice } from "./device.ts";
+
+Deno.test({
+  name: "a profile names every dispatch in order, and the larger one takes longer",
+  ...sharesDevice,
+  async fn() {
+    const device = await testDevice();
+    const graph = new Graph();
+    const a = graph.constant("a", [256, 256], new Float32Array(256 * 256).fill(0.5));
+    const small = graph.constant("small", [4, 4], new Float32Array(16));
+    gelu(graph, small);
+    matmul(graph, a, a);
+    using program = await Program.compile(device, graph, "profiled");
+    const buffers = device.counters.allocatedBytes;
+    const times = await profile(device, program.recording);
+    assert.deepEqual(times.map(({ label }) => label), ["gelu.forward", "matmul_vec4.forward"]);
+    assert.ok(times.every(({ milliseconds }) => milliseconds >= 0));
+    assert.ok(times[1].milliseconds > times[0].milliseconds, JSON.stringify(times));
+    assert.equal(device.counters.allocatedBytes, buffers, "the profiler frees its buffer");
+  },
+});
