@@ -5,7 +5,7 @@
  *     deno run -P bench/first_look.ts
  */
 import { Device, DualEncoder, type DualEncoderConfig, preset, Trainer } from "../mod.ts";
-import { Recording } from "../src/gpu/recorder.ts";
+import type { Recording } from "../src/gpu/recorder.ts";
 import { fma } from "../src/gpu/shaders.gen.ts";
 import { Graph } from "../src/graph/graph.ts";
 import type { Tensor } from "../src/graph/tensor.ts";
