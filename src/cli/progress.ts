@@ -35,12 +35,16 @@ export class Progress {
   #first = 0;
   #shownAt = -Infinity;
   #open = false;
+  #ended = "";
 
   constructor(private readonly target: ProgressTarget = standardError(), private readonly quiet = false) {}
 
   /** A stage has come so far; `total` 0 means that its length is unknown. */
   update(stage: string, done: number, total: number, note = ""): void {
     if (this.quiet) return;
+    const ended = total > 0 && done >= total;
+    if (ended && stage === this.#ended) return; // its end was said already
+    this.#ended = "";
     const now = this.target.now();
     if (stage !== this.#stage) {
       this.close();
@@ -49,7 +53,6 @@ export class Progress {
       this.#first = done;
       this.#shownAt = -Infinity;
     }
-    const ended = total > 0 && done >= total;
     const wait = this.target.terminal ? interval.terminal : interval.plain;
     if (now - this.#shownAt < wait && !ended) return;
     this.#shownAt = now;
@@ -59,7 +62,10 @@ export class Progress {
       this.#open = true;
       if (ended) this.close();
     } else this.target.write(`${line}\n`);
-    if (ended) this.#stage = "";
+    if (ended) {
+      this.#ended = stage;
+      this.#stage = "";
+    }
   }
 
   /** A line that stays. */
@@ -86,7 +92,7 @@ export class Progress {
     const bar = this.target.terminal
       ? ` ${drawBar(share, 24)}`
       : ` ${(share * 100).toFixed(0).padStart(3)} %`;
-    return `${this.#stage.padEnd(30)}${bar}  ${parts.join("  ")}`;
+    return `${this.#stage.padEnd(32)}${bar}  ${parts.join("  ")}`;
   }
 }
 

@@ -5,90 +5,97 @@
  */
 
 import * as v from "valibot";
-import { type PresetName, presetNames } from "../models/config.ts";
+import { preset, type PresetName, presetNames } from "../models/config.ts";
 
-const positive = (name: string) =>
-  v.pipe(v.number(), v.integer(`${name} must be a whole number`), v.minValue(1, `${name} must be 1 or more`));
-const share = (name: string) =>
+const NUMBER = "must be a number";
+const whole = (least: number) =>
   v.pipe(
-    v.number(),
-    v.minValue(0, `${name} must be from 0 to 1`),
-    v.maxValue(1, `${name} must be from 0 to 1`),
+    v.number(NUMBER),
+    v.integer("must be a whole number"),
+    v.minValue(least, `must be ${least} or more`),
   );
-
-/** Schema of {@link TrainOptions}. */
-const schema = v.pipe(
-  v.object({
-    steps: v.optional(positive("--steps"), 320),
-    seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
-    batch: v.optional(positive("--batch"), 64),
-    filterRatio: v.optional(
-      v.pipe(v.number(), v.check((f) => f >= 0 && f < 1, "--filter-ratio must be 0 or more and below 1")),
-      0.9,
-    ),
-    chunks: v.optional(positive("--chunks"), 8),
-    gain: v.optional(v.pipe(v.number(), v.finite("--gain must be a finite number")), 100),
-    sampler: v.optional(v.picklist(["joint", "uniform"]), "joint"),
-    patch: v.optional(v.nullable(positive("--patch")), null),
-    preset: v.optional(v.picklist(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
-    imageSize: v.optional(positive("--image-size"), 32),
-    compare: v.optional(v.nullable(v.picklist(["joint", "uniform"])), null),
-    out: v.optional(v.string(), "runs"),
-    name: v.optional(v.string(), "train"),
-    poolSize: v.optional(positive("--pool-size"), 20_000),
-    inDomain: v.optional(share("--in-domain"), 0.1),
-    captionNoise: v.optional(share("--caption-noise"), 0),
-    dataSeed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
-    referenceSteps: v.optional(positive("--reference-steps"), 800),
-    learningRate: v.optional(v.pipe(v.number(), v.gtValue(0, "--learning-rate must be above 0")), 5e-3),
-    warmUp: v.optional(share("--warm-up"), 0.1),
-    cache: v.optional(v.string()),
-  }),
-  v.check(
-    ({ chunks, batch, sampler }) => sampler === "uniform" || chunks <= batch,
-    ({ input }) => {
-      const { chunks, batch } = input as { chunks: number; batch: number };
-      return `--chunks is ${chunks}, more than the ${batch} examples of a batch: choose 1 to ${batch}`;
-    },
-  ),
-  v.check(
-    ({ compare, sampler }) => compare !== sampler,
-    ({ input }) =>
-      `--compare ${
-        (input as { compare: string }).compare
-      } is what the run trains already: choose the other sampler`,
-  ),
-  v.check(
-    ({ filterRatio, batch, poolSize }) => Math.round(batch / (1 - filterRatio)) <= poolSize,
-    ({ input }) => {
-      const { filterRatio, batch, poolSize } = input as {
-        filterRatio: number;
-        batch: number;
-        poolSize: number;
-      };
-      return `A batch of ${batch} at --filter-ratio ${filterRatio} draws ${
-        Math.round(batch / (1 - filterRatio))
-      } ` +
-        `examples a step, and the pool holds ${poolSize}: lower the ratio or raise --pool-size`;
-    },
-  ),
+const positive = whole(1), natural = whole(0);
+const share = v.pipe(
+  v.number(NUMBER),
+  v.minValue(0, "must be from 0 to 1"),
+  v.maxValue(1, "must be from 0 to 1"),
 );
+const finite = v.pipe(v.number(NUMBER), v.finite("must be a finite number"));
+const oneOf = <const T extends readonly string[]>(names: T) =>
+  v.picklist(names, `must be one of ${names.join(", ")}`);
+const sampler = oneOf(["joint", "uniform"]);
+
+const options = v.object({
+  steps: v.optional(positive, 320),
+  seed: v.optional(natural, 1),
+  batch: v.optional(positive, 64),
+  filterRatio: v.optional(
+    v.pipe(v.number(NUMBER), v.check((f) => f >= 0 && f < 1, "must be 0 or more and below 1")),
+    0.9,
+  ),
+  chunks: v.optional(positive, 8),
+  gain: v.optional(finite, 100),
+  sampler: v.optional(sampler, "joint"),
+  patch: v.optional(v.nullable(positive), null),
+  preset: v.optional(oneOf(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
+  imageSize: v.optional(positive, 32),
+  compare: v.optional(v.nullable(sampler), null),
+  out: v.optional(v.string(), "runs"),
+  name: v.optional(v.string(), "train"),
+  poolSize: v.optional(positive, 20_000),
+  inDomain: v.optional(share, 0.1),
+  captionNoise: v.optional(share, 0),
+  dataSeed: v.optional(natural, 1),
+  referenceSteps: v.optional(positive, 800),
+  learningRate: v.optional(v.pipe(finite, v.gtValue(0, "must be above 0")), 5e-3),
+  warmUp: v.optional(share, 0.1),
+  cache: v.optional(v.string()),
+});
+
+/** What does not fit together, said with a way out; null when all does. */
+function conflict(
+  { sampler, compare, batch, chunks, filterRatio, poolSize, patch, imageSize, preset: name }: TrainOptions,
+): string | null {
+  const scored = sampler === "joint" || compare === "joint";
+  const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
+  const side = patch ?? preset(name).vision.patchSize;
+  if (scored && chunks > batch) {
+    return `--chunks is ${chunks}, more than the ${batch} examples of a batch: choose 1 to ${batch}`;
+  }
+  if (compare === sampler) {
+    return `--compare ${compare} is what the run trains already: choose the other sampler`;
+  }
+  if (drawn > poolSize) {
+    const ratio = scored ? ` at --filter-ratio ${filterRatio}` : "";
+    return `A batch of ${batch}${ratio} draws ${drawn} examples a step, and the pool holds ${poolSize}: ` +
+      `lower the ${scored ? "ratio" : "batch"} or raise --pool-size`;
+  }
+  if (imageSize % side !== 0 || imageSize % 2 !== 0) {
+    return `--image-size ${imageSize} cannot be cut into patches of ${side} pixels: ` +
+      "choose an even side, and with --patch a divisor of it";
+  }
+  return null;
+}
 
 /** All options of a training run, with defaults filled in. */
-export type TrainOptions = v.InferOutput<typeof schema>;
+export type TrainOptions = v.InferOutput<typeof options>;
 
 /** What a caller may leave out. */
-export type TrainOptionsInput = v.InferInput<typeof schema>;
+export type TrainOptionsInput = v.InferInput<typeof options>;
 
 /**
  * Fills in defaults and checks ranges.
  *
- * @throws RangeError that names the option, its value and what is allowed
+ * @throws RangeError that names the option, its value and what is allowed, or what does not fit together
  */
 export function trainOptions(input: TrainOptionsInput): TrainOptions {
-  const result = v.safeParse(schema, input);
-  if (result.success) return result.output;
-  const { message, path, input: value } = result.issues[0];
-  const given = path ? ` (it is ${JSON.stringify(value)})` : "";
-  throw new RangeError(`${message}${given}`);
+  const result = v.safeParse(options, input);
+  if (!result.success) {
+    const [{ message, path, input: value }] = result.issues;
+    const flag = String(path?.[0].key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new RangeError(`--${flag} ${message} (it is ${value})`);
+  }
+  const problem = conflict(result.output);
+  if (problem) throw new RangeError(problem);
+  return result.output;
 }

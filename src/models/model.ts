@@ -97,8 +97,8 @@ export class DualEncoder implements Disposable {
       );
     }
     const config = JSON.parse(metadata.config) as DualEncoderConfig;
-    const parameters = new ParameterStore(device, dualEncoderSpecs(config), { trainable });
-    for (const { name: parameter, shape } of parameters.specs) {
+    const specs = dualEncoderSpecs(config);
+    const values = specs.map(({ name: parameter, shape }) => {
       const tensor = tensors.get(parameter);
       if (!tensor || !(tensor.data instanceof Float32Array) || String(tensor.shape) !== String(shape)) {
         throw new TypeError(
@@ -107,8 +107,10 @@ export class DualEncoder implements Disposable {
           }, expected F32 [${shape}]`,
         );
       }
-      parameters.write(parameter, tensor.data);
-    }
+      return tensor.data;
+    });
+    const parameters = new ParameterStore(device, specs, { trainable });
+    specs.forEach(({ name: parameter }, at) => parameters.write(parameter, values[at]));
     const { format: _format, config: _config, ...notes } = metadata;
     return new DualEncoder(device, config, parameters, notes);
   }

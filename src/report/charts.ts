@@ -81,7 +81,7 @@ export function renderChart(chart: Chart): string {
     width: 400,
     height: 260,
     marginLeft: 42,
-    marginRight: 72,
+    marginRight: 80,
     marginTop: 30,
     marginBottom: 42,
     style: { background: "transparent", color: "currentColor", fontFamily: "inherit", fontSize: "12px" },

@@ -119,7 +119,7 @@ function byArm(summary: RunSummary, config: Config): [Arm, Evaluation][] {
 function headline(summary: RunSummary, config: Config): string {
   const arms = new Map(byArm(summary, config));
   const jest = arms.get("joint"), uniform = arms.get("uniform");
-  if (jest && uniform && uniform.textToImage.r5 > 0) {
+  if (jest && uniform && meanR5(uniform) > 0) {
     const ratio = meanR5(jest) / meanR5(uniform);
     return `JEST scores ${ratio.toFixed(1)} × uniform sampling at equal examples`;
   }
@@ -171,11 +171,12 @@ ${row("image → text R@1", ({ imageToText }) => percent(imageToText.r1))}
 ${row("image → text R@5", ({ imageToText }) => percent(imageToText.r5))}
 ${row("text → image R@1", ({ textToImage }) => percent(textToImage.r1))}
 ${row("text → image R@5", ({ textToImage }) => percent(textToImage.r5))}
-${row("mean reciprocal rank", ({ textToImage }) => textToImage.mrr.toFixed(3))}
-${row("mean rank (0 best, .5 chance)", ({ textToImage }) => textToImage.meanRank.toFixed(3))}
+${row("text → image MRR", ({ textToImage }) => textToImage.mrr.toFixed(3))}
+${row("text → image mean rank", ({ textToImage }) => textToImage.meanRank.toFixed(3))}
 ${row("zero-shot top 1", ({ zeroShot }) => percent(zeroShot.top1))}
 ${row("zero-shot top 5", ({ zeroShot }) => percent(zeroShot.top5))}
-</tbody></table></div>`;
+</tbody></table></div>
+<p class="note">R@k: share found among the first k. MRR: mean of 1 / rank. Mean rank: 0 is best, 0.5 is chance.</p>`;
 }
 
 function figure(chart: Chart): string {
@@ -260,8 +261,9 @@ function selectionText({ snapshots, poolShares }: ReportInput): string {
     ? ` The pool is ${percent(poolShares.inDomain, 0)} in-domain; the sampler does not know which.`
     : "";
   return `<p>Each step draws a super-batch, scores every pair by how much harder it is for the learner than for the ` +
-    `reference, and trains on the part that is jointly most learnable.${pool} The number below a picture is that ` +
-    `score of its own; shown are at most ${SHEET_LENGTH} of each kind, evenly from the highest to the lowest.</p>`;
+    `reference, and trains on the part that is jointly most learnable.${pool} Below each picture ` +
+    `stand its caption and that score of the pair alone; at most ${SHEET_LENGTH} of each kind are shown, evenly from the ` +
+    `highest to the lowest.</p>`;
 }
 
 function contactSheet({ step, examples }: SelectionSnapshot, input: ReportInput): string {

@@ -11,7 +11,8 @@ h1 { font-size: 2rem; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 .35
 h2 { font-size: 1.2rem; letter-spacing: -0.01em; margin: 3.25rem 0 .5rem; font-weight: 650; }
 h3 { font-size: .95rem; margin: 1.6rem 0 .5rem; font-weight: 600; }
 p { max-width: 68ch; margin: .4rem 0 1rem; }
-.soft, figcaption, .lead { color: var(--soft); }
+.soft, .note, figcaption, .lead { color: var(--soft); }
+.note { font-size: .85rem; }
 .lead { font-size: 1.05rem; margin-bottom: 2rem; }
 .numbers { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 1px; background: var(--line);
   border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
@@ -41,6 +42,6 @@ pre { background: var(--panel); padding: .9rem 1.1rem; border-radius: 8px; overf
 ul { padding-left: 1.1rem; font-size: .86rem; color: var(--soft); }
 @media (max-width: 900px) { .numbers { grid-template-columns: repeat(3, minmax(0, 1fr)); } .sheet { grid-template-columns: repeat(8, minmax(0, 1fr)); } }
 @media (max-width: 640px) { .sheet { grid-template-columns: repeat(4, minmax(0, 1fr)); } .hits { grid-template-columns: 1fr; } .hits .sheet { grid-template-columns: repeat(4, 1fr); }
-  th, td { padding-inline: .45rem; } .numbers { grid-template-columns: repeat(2, minmax(0, 1fr)); } h1 { font-size: 1.55rem; } main { padding-top: 2rem; } }
+  table { font-size: .84rem; } th, td { padding-inline: .4rem; } .numbers { grid-template-columns: repeat(2, minmax(0, 1fr)); } h1 { font-size: 1.55rem; } main { padding-top: 2rem; } }
 @media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; } figure, .numbers { break-inside: avoid; } }
 `;

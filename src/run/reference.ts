@@ -57,7 +57,8 @@ export async function keepReference(files: KeptFiles, key: string, reference: Du
 /**
  * The reference's embeddings of a data set: kept ones, or computed now and kept.
  *
- * @param key names the reference; together with `dataHash` it names the embeddings
+ * @param key names the reference and its patch size; together with the data's hash it names the embeddings
+ * @param options.patchSize side of the patches that the reference was trained with; its own when left out
  * @returns the embeddings, and whether they had to be computed
  */
 export async function referenceEmbeddings(
@@ -70,7 +71,7 @@ export async function referenceEmbeddings(
   },
   files: KeptFiles,
   key: string,
-  onProgress: (done: number, total: number) => void,
+  { patchSize, onProgress }: { patchSize?: number; onProgress: (done: number, total: number) => void },
 ): Promise<{ embeddings: EmbeddingSet; computed: boolean }> {
   const name = `embeddings-${await contentKey([key, data.hash])}.safetensors`;
   const bytes = await files.read(name);
@@ -83,7 +84,10 @@ export async function referenceEmbeddings(
     }
   }
   const total = 2 * data.size;
-  const image = await reference.embedImages(data.pixels, { onProgress: (done) => onProgress(done, total) });
+  const image = await reference.embedImages(data.pixels, {
+    patchSize,
+    onProgress: (done) => onProgress(done, total),
+  });
   const text = await reference.embedTexts(data.tokens, {
     onProgress: (done) => onProgress(data.size + done, total),
   });

@@ -217,7 +217,10 @@ async function prepareReference(context: RunContext): Promise<PreparedReference>
     data.pool,
     files,
     key,
-    (done, total) => hooks.onProgress("embed the pool by the reference", done, total),
+    {
+      patchSize: options.patch ?? undefined,
+      onProgress: (done, total) => hooks.onProgress("embed the pool by the reference", done, total),
+    },
   );
   const score = computed ? data.pool.size * model.forwardFlops(options.patch ?? undefined) : 0;
   const evaluation = await evaluate(model, data.test, options.patch ?? undefined);

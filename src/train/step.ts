@@ -89,15 +89,42 @@ export interface StepProgram extends Disposable {
   readonly diagonal: BufferRange | null;
 }
 
-/** Builds and compiles the step. */
+/**
+ * Builds and compiles the step.
+ *
+ * @throws RangeError when batch, super-batch, chunks and patches do not fit, or the adapter's limits are too small
+ */
 export async function compileStep(
   device: Device,
   learner: ParameterStore,
   options: StepOptions,
 ): Promise<StepProgram> {
+  const owned: GPUBuffer[] = [];
+  const free = () => owned.forEach((buffer) => device.destroyBuffer(buffer));
+  try {
+    const step = await buildStep(device, learner, options, owned);
+    return {
+      ...step,
+      [Symbol.dispose]() {
+        step.program[Symbol.dispose]();
+        free();
+      },
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+/** The compiled step; the buffers around it go into `owned` as they are made. */
+async function buildStep(
+  device: Device,
+  learner: ParameterStore,
+  options: StepOptions,
+  owned: GPUBuffer[],
+): Promise<Omit<StepProgram, typeof Symbol.dispose>> {
   const { config, superBatch, batch, chunks, gain, seed, sampler, patchSize } = options;
   const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
-  const owned: GPUBuffer[] = [];
   const allocate = (label: string, words: number): BufferRange => {
     const buffer = device.createBuffer(label, words * 4);
     owned.push(buffer);
@@ -119,6 +146,7 @@ export async function compileStep(
   };
   const scalars = new Ring(device, "scalars", options.ringCapacity, SCALARS);
   const indices = new Ring(device, "selected indices", options.ringCapacity, batch);
+  owned.push(scalars.range.buffer, indices.range.buffer);
 
   const graph = new Graph();
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
@@ -181,19 +209,7 @@ export async function compileStep(
     graph.place(selection.diagonal, diagonal);
   }
   const program = await Program.compile(device, graph, "training step");
-  return {
-    program,
-    inputs,
-    scalars,
-    indices,
-    diagonal,
-    [Symbol.dispose]() {
-      program[Symbol.dispose]();
-      scalars[Symbol.dispose]();
-      indices[Symbol.dispose]();
-      for (const buffer of owned) device.destroyBuffer(buffer);
-    },
-  };
+  return { program, inputs, scalars, indices, diagonal };
 }
 
 /** The learner's embeddings of a super-batch, a bounded number of examples at a time. */

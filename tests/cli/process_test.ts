@@ -61,3 +61,13 @@ Deno.test("a failure exits with 1 and one sentence, without a stack", async () =
   assert.deepEqual([code, out], [1, ""]);
   assert.match(error, /^Error: no\/such\/run is no run: .*\n$/);
 });
+
+Deno.test("info names the adapter, its limits and the runtime, for people and for programs", async () => {
+  const { code, out, error } = await superbatch("info", "--json");
+  assert.equal(code, 0, error);
+  const { description, limits, deno } = JSON.parse(out);
+  assert.equal(deno, Deno.version.deno);
+  assert.ok(limits.maxBufferSize > 0);
+  const plain = (await superbatch("info")).out;
+  assert.ok(plain.includes(description) && /^maxBufferSize +[\d,]+$/m.test(plain), plain);
+});

@@ -50,6 +50,17 @@ Deno.test("a stage of unknown length is named once", () => {
   assert.deepEqual(log.written, ["report\n"]);
 });
 
+Deno.test("the end of a stage is said once, and the stage can come again", () => {
+  const log = target(false);
+  const progress = new Progress(log);
+  progress.update("draw", 3, 3);
+  progress.update("draw", 3, 3);
+  assert.equal(log.written.length, 1);
+  progress.update("draw", 1, 3);
+  progress.update("draw", 3, 3);
+  assert.equal(log.written.length, 3);
+});
+
 Deno.test("a line that stays does not end up in the bar", () => {
   const terminal = target(true);
   const progress = new Progress(terminal);

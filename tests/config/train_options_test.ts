@@ -1,41 +1,84 @@
-/** Defaults of a run, ranges, and what must fit together. */
 import assert from "node:assert/strict";
 import { trainOptions, type TrainOptionsInput } from "../../src/config/train_options.ts";
 
-const refused = (input: TrainOptionsInput, message: RegExp) =>
-  assert.throws(() => trainOptions(input), { name: "RangeError", message });
-
-Deno.test("a run without options is the default experiment", () => {
-  const { steps, batch, filterRatio, chunks, gain, sampler, preset, compare } = trainOptions({});
-  assert.deepEqual({ steps, batch, filterRatio, chunks, gain, sampler, preset, compare }, {
+Deno.test("nothing given is the default experiment", () => {
+  assert.deepEqual(trainOptions({}), {
     steps: 320,
+    seed: 1,
     batch: 64,
     filterRatio: 0.9,
     chunks: 8,
     gain: 100,
     sampler: "joint",
+    patch: null,
     preset: "mini",
+    imageSize: 32,
     compare: null,
+    out: "runs",
+    name: "train",
+    poolSize: 20_000,
+    inDomain: 0.1,
+    captionNoise: 0,
+    dataSeed: 1,
+    referenceSteps: 800,
+    learningRate: 5e-3,
+    warmUp: 0.1,
   });
 });
 
-Deno.test("options taken from a run give the same options", () => {
-  const options = trainOptions({ steps: 3, compare: "uniform", patch: 4 });
+Deno.test("what is given is kept, and resolved options resolve to themselves", () => {
+  const given: TrainOptionsInput = { steps: 7, filterRatio: 0, inDomain: 1, compare: "uniform", cache: "c" };
+  const options = trainOptions(given);
+  assert.deepEqual({ ...options, ...given }, options);
   assert.deepEqual(trainOptions(JSON.parse(JSON.stringify(options))), options);
 });
 
-Deno.test("values out of range are refused with the value", () => {
-  refused({ filterRatio: 1.2 }, /--filter-ratio must be 0 or more and below 1 \(it is 1\.2\)/);
-  refused({ steps: 0 }, /--steps must be 1 or more \(it is 0\)/);
-  refused({ batch: 1.5 }, /--batch must be a whole number \(it is 1\.5\)/);
-  refused({ inDomain: 1.1 }, /--in-domain must be from 0 to 1/);
-  refused({ learningRate: 0 }, /--learning-rate must be above 0/);
+Deno.test("a value out of range is refused with the option, its range and the value", () => {
+  const wrong: [TrainOptionsInput, RegExp][] = [
+    ...(["steps", "batch", "chunks", "patch", "imageSize", "poolSize", "referenceSteps"] as const).flatMap(
+      (name): [TrainOptionsInput, RegExp][] => {
+        const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+        return [
+          [{ [name]: 0 }, new RegExp(`^${flag} must be 1 or more \\(it is 0\\)$`)],
+          [{ [name]: 1.5 }, new RegExp(`^${flag} must be a whole number \\(it is 1\\.5\\)$`)],
+        ];
+      },
+    ),
+    [{ seed: -1 }, /^--seed must be 0 or more \(it is -1\)$/],
+    [{ filterRatio: 1 }, /^--filter-ratio must be 0 or more and below 1 \(it is 1\)$/],
+    [{ filterRatio: -0.1 }, /^--filter-ratio .*\(it is -0\.1\)$/],
+    [{ filterRatio: NaN }, /^--filter-ratio must be a number \(it is NaN\)$/],
+    [{ gain: Infinity }, /^--gain must be a finite number \(it is Infinity\)$/],
+    [{ inDomain: 1.1 }, /^--in-domain must be from 0 to 1 \(it is 1\.1\)$/],
+    [{ captionNoise: -1 }, /^--caption-noise must be from 0 to 1 \(it is -1\)$/],
+    [{ warmUp: 2 }, /^--warm-up must be from 0 to 1 \(it is 2\)$/],
+    [{ learningRate: 0 }, /^--learning-rate must be above 0 \(it is 0\)$/],
+    [{ learningRate: Infinity }, /^--learning-rate .*\(it is Infinity\)$/],
+    [{ sampler: "jiont" as "joint" }, /^--sampler .*joint.*uniform.*\(it is jiont\)$/],
+    [{ preset: "huge" as "mini" }, /^--preset .*mini.*\(it is huge\)$/],
+  ];
+  for (const [input, message] of wrong) {
+    assert.throws(() => trainOptions(input), { name: "RangeError", message }, JSON.stringify(input));
+  }
 });
 
-Deno.test("what does not fit together is refused with the way out", () => {
-  refused({ chunks: 65 }, /--chunks is 65, more than the 64 examples of a batch: choose 1 to 64/);
-  refused({ sampler: "uniform", compare: "uniform" }, /choose the other sampler/);
-  refused({ poolSize: 639 }, /draws 640 examples a step, and the pool holds 639/);
-  assert.equal(trainOptions({ sampler: "uniform", chunks: 65 }).chunks, 65, "uniform draws in no chunks");
-  assert.equal(trainOptions({ poolSize: 640 }).poolSize, 640);
+Deno.test("options that do not fit together are refused with a way out", () => {
+  const wrong: [TrainOptionsInput, RegExp][] = [
+    [{ chunks: 65 }, /--chunks is 65, more than the 64 examples of a batch: choose 1 to 64/],
+    [{ compare: "joint" }, /--compare joint is what the run trains already: choose the other sampler/],
+    [{ batch: 100, poolSize: 999 }, /draws 1000 examples a step, and the pool holds 999: lower/],
+    [{ filterRatio: 0.9999 }, /draws 640000 examples a step, and the pool holds 20000/],
+    [{ sampler: "uniform", compare: "joint", chunks: 65 }, /more than the 64 examples/],
+    [{ sampler: "uniform", batch: 300, poolSize: 200 }, /^A batch of 300 draws 300 .*lower the batch/],
+    [{ patch: 5 }, /--image-size 32 cannot be cut into patches of 5 pixels: choose/],
+    [{ imageSize: 40 }, /--image-size 40 cannot be cut into patches of 16 pixels/],
+    [{ imageSize: 33, patch: 11 }, /choose an even side/],
+  ];
+  for (const [input, message] of wrong) {
+    assert.throws(() => trainOptions(input), { name: "RangeError", message });
+  }
+  trainOptions({ chunks: 64 });
+  trainOptions({ batch: 100, poolSize: 1000 });
+  trainOptions({ batch: 4, sampler: "uniform" }); // no chunks are drawn
+  trainOptions({ poolSize: 64, sampler: "uniform" }); // no more than a batch is drawn
 });

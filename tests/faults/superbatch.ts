@@ -32,7 +32,10 @@ export function start(args: readonly string[], { env = {}, shell = "" } = {}): D
 }
 
 /** A command run to its end. */
-export async function superbatch(args: readonly string[], how: Parameters<typeof start>[1] = {}): Promise<Ended> {
+export async function superbatch(
+  args: readonly string[],
+  how: Parameters<typeof start>[1] = {},
+): Promise<Ended> {
   const { code, stdout, stderr } = await start(args, how).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), error: text(stderr) };

@@ -67,10 +67,33 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
     assert.equal(found.code, 0, found.error);
     const { query, hits } = JSON.parse(found.out);
     assert.deepEqual([query, hits.length], ["red heart", 3]);
-    assert.ok(hits.every(({ caption, score }: { caption: string; score: number }) =>
-      caption !== "" && Math.abs(score) <= 1
-    ));
-    assert.deepEqual([...(await Deno.readFile(picture)).subarray(1, 4)], [...new TextEncoder().encode("PNG")]);
+    assert.ok(
+      hits.every(({ caption, score }: { caption: string; score: number }) =>
+        caption !== "" && Math.abs(score) <= 1
+      ),
+    );
+    assert.deepEqual([...(await Deno.readFile(picture)).subarray(1, 4)], [
+      ...new TextEncoder().encode("PNG"),
+    ]);
+
+    // Another sampler, beside a kept reference that is damaged: it is trained anew.
+    for (const { name } of Deno.readDirSync(`${folder}/cache`)) {
+      if (name.startsWith("reference-")) await Deno.truncate(`${folder}/cache/${name}`, 600_000);
+    }
+    const uniform = await superbatch(tinyTraining(folder, "--sampler", "uniform", "--name", "uniform"));
+    assert.equal(uniform.code, 0, uniform.error);
+    assert.match(uniform.error, /train the reference.*2\/2/);
+    assert.match(uniform.out, /16 examples trained of 16 drawn in 2 steps/);
+    const unscored = runFolders(folder).find((path) => path.endsWith("-uniform"))!;
+    assert.ok(!files(unscored).includes("selection.jsonl"));
+    assert.deepEqual(learner(unscored), await Deno.readFile(`${run}/uniform.safetensors`));
+
+    const diverged = await superbatch(
+      tinyTraining(folder, "--learning-rate", "1e9", "--name", "diverged", "--quiet"),
+    );
+    assert.deepEqual([diverged.code, diverged.out], [1, ""]);
+    assert.match(diverged.error, /^Error: The loss was .* in step 2: .*lower learning rate\.\n$/);
+    assert.equal(status(runFolders(folder).find((path) => path.endsWith("-diverged"))!).status, "failed");
 
     // The disk fills up when the checkpoint is written: files end at half a megabyte.
     const full = await superbatch(tinyTraining(folder, "--name", "full"), {
@@ -91,7 +114,8 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
 
 Deno.test("Ctrl-C stops after the step: exit code 130, a folder that says so, no summary", () =>
   inFolder(async (folder) => {
-    const child = start(tinyTraining(folder, "--reference-steps", "100000"));
+    const args = tinyTraining(folder);
+    const child = start(args.with(args.indexOf("--reference-steps") + 1, "100000"));
     let error = "";
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
       if (!error.includes("train the reference") && (error + text).includes("train the reference")) {
@@ -101,7 +125,10 @@ Deno.test("Ctrl-C stops after the step: exit code 130, a folder that says so, no
     }
     const out = await new Response(child.stdout).text();
     assert.deepEqual([(await child.status).code, out], [130, ""], error);
-    assert.match(error, /Stopping after the present step.*\n[^]*Interrupted: Stopped after step \d+ of 100000\n$/);
+    assert.match(
+      error,
+      /Stopping after the present step.*\n[^]*Interrupted: Stopped after step \d+ of 100000\n$/,
+    );
     const [run] = runFolders(folder);
     assert.equal(status(run).status, "interrupted");
     assert.ok(!files(run).includes("summary.json"));
@@ -125,5 +152,8 @@ Deno.test("an output folder that is a file is refused before anything is compute
     await Deno.writeTextFile(`${folder}/runs`, "");
     const { code, error } = await superbatch(tinyTraining(folder, "--quiet"));
     assert.equal(code, 1);
-    assert.match(error, /^Error: Cannot write into the output folder .*runs: .*Choose another with --out\.\n$/);
+    assert.match(
+      error,
+      /^Error: Cannot write into the output folder .*runs: .*Choose another with --out\.\n$/,
+    );
   }));
