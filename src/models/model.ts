@@ -204,8 +204,14 @@ export class DualEncoder implements Disposable {
       }, {
         dtype: "u32",
       });
-      graph.place(build(graph, tensor), { buffer: output, offsetBytes: 0, sizeBytes: outputBytes });
-      compiled = { program: await Program.compile(this.device, graph, `embed ${key}`), input, output };
+      try {
+        graph.place(build(graph, tensor), { buffer: output, offsetBytes: 0, sizeBytes: outputBytes });
+        compiled = { program: await Program.compile(this.device, graph, `embed ${key}`), input, output };
+      } catch (error) {
+        this.device.destroyBuffer(input);
+        this.device.destroyBuffer(output);
+        throw error;
+      }
       this.#programs.set(key, compiled);
     }
     const { program, input, output } = compiled;

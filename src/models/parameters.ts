@@ -54,6 +54,8 @@ export class ParameterStore implements Disposable {
   readonly specs: readonly ParameterSpec[];
   /** The flat buffers. */
   readonly groups: readonly ParameterGroup[];
+  /** Whether there is room for gradients and optimiser state. */
+  readonly trainable: boolean;
   readonly #device: Device;
   readonly #places = new Map<string, Place>();
 
@@ -65,6 +67,7 @@ export class ParameterStore implements Disposable {
   constructor(device: Device, specs: readonly ParameterSpec[], { trainable }: { trainable: boolean }) {
     this.#device = device;
     this.specs = specs;
+    this.trainable = trainable;
     const sizes: { decay: boolean; bytes: number }[] = [];
     for (const decay of [true, false]) {
       for (const spec of specs.filter((spec) => spec.decay === decay)) {

@@ -83,7 +83,7 @@ async function runStages(
   folder: RunFolder,
   started: number,
 ): Promise<RunSummary> {
-  const data = await prepareData(options, hooks);
+  const data = await prepareData(options, stoppable(hooks));
   const config = modelConfig(options, data.vocabulary);
   const context: RunContext = {
     options,
@@ -163,6 +163,17 @@ function commandFor(options: TrainOptions): string {
   return ["./superbatch train", ...flags].join(" ");
 }
 
+/** Hooks through which a signal ends a stage that only reports its progress; training arms look at it themselves. */
+function stoppable(hooks: RunHooks): RunHooks {
+  return {
+    ...hooks,
+    onProgress(stage, done, total, note) {
+      if (hooks.signal.aborted) throw new InterruptedError(`Stopped in "${stage}" at ${done} of ${total}`);
+      hooks.onProgress(stage, done, total, note);
+    },
+  };
+}
+
 /** The arm that a run is about. */
 function mainArm({ sampler }: TrainOptions): Arm {
   return sampler === "uniform" ? "uniform" : "joint";
@@ -219,7 +230,8 @@ async function prepareReference(context: RunContext): Promise<PreparedReference>
     key,
     {
       patchSize: options.patch ?? undefined,
-      onProgress: (done, total) => hooks.onProgress("embed the pool by the reference", done, total),
+      onProgress: (done, total) =>
+        stoppable(hooks).onProgress("embed the pool by the reference", done, total),
     },
   );
   const score = computed ? data.pool.size * model.forwardFlops(options.patch ?? undefined) : 0;

@@ -130,7 +130,8 @@ export class Trainer implements Disposable {
    * Compiles the step for a model; its parameters are trained in place.
    *
    * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
-   * @throws TypeError when the sampler needs a reference and none is given
+   * @throws RangeError when steps, learning rate or gain are no sensible numbers
+   * @throws TypeError when the model cannot be trained, or the sampler needs a reference and none is given
    */
   static async create(model: DualEncoder, options: TrainerOptions): Promise<Trainer> {
     const full = {
@@ -145,6 +146,17 @@ export class Trainer implements Disposable {
       ...options,
     };
     const { device, config, parameters } = model;
+    if (!parameters.trainable) {
+      throw new TypeError("The model has no room for gradients: create or load it with { trainable: true }");
+    }
+    if (!Number.isInteger(full.steps) || full.steps < 1) {
+      throw new RangeError(`The training has ${full.steps} steps: give a whole number, 1 or more`);
+    }
+    for (const name of ["learningRate", "gain"] as const) {
+      if (!Number.isFinite(full[name])) {
+        throw new RangeError(`The option "${name}" is ${full[name]}: give a finite number`);
+      }
+    }
     if (samplers[full.sampler].scores && !full.reference) {
       throw new TypeError(
         `The sampler "${full.sampler}" scores with a reference: give its scale, bias and width`,
