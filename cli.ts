@@ -32,8 +32,9 @@ if (import.meta.main) {
   const invocation = run(commandLine(Deno.args), {
     programName: "superbatch",
     args: Deno.args,
-    help: "both",
-    version: configuration.version,
+    help: { command: true, option: { names: ["-h", "--help"] } },
+    version: { value: configuration.version, option: { names: ["-V", "--version"] } },
+    showChoices: { prefix: " One of ", label: "", suffix: "." },
     completion: "command",
     aboveError: "none",
     errorExitCode: ExitCode.usage,

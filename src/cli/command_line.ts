@@ -56,14 +56,16 @@ const train = command(
     gain: optional(
       option("--gain", float(), { description: message`Factor on the scores before a draw (100).` }),
     ),
-    sampler: optional(option("--sampler", choice(samplerNames), {
+    sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
       description: message`How the batch is chosen: joint is JEST (joint).`,
     })),
     patch: optional(option("--patch", integer({ min: 1 }), {
       description: message`Side of the image patches in pixels (the preset's).`,
     })),
     preset: optional(
-      option("--preset", choice(presetNames), { description: message`Size of the model (mini).` }),
+      option("--preset", choice(presetNames, { metavar: "PRESET" }), {
+        description: message`Size of the model (mini).`,
+      }),
     ),
     imageSize: optional(option("--image-size", integer({ min: 2 }), {
       description: message`Side of the pictures in pixels (32).`,
@@ -74,7 +76,7 @@ const train = command(
     name: optional(
       option("--name", string(), { description: message`Ends the name of the run's folder (train).` }),
     ),
-    compare: optional(option("--compare", choice(samplerNames), {
+    compare: optional(option("--compare", choice(samplerNames, { metavar: "SAMPLER" }), {
       description: message`Train a second model this way, at equal trained examples.`,
     })),
     poolSize: optional(

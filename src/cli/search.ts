@@ -21,7 +21,10 @@ export async function search(options: InvocationOf<"search">): Promise<number> {
     signal: AbortSignal.any([]),
   });
   using model = await loadRunModel(device, path, "learner");
-  const [{ hits }] = await searchExamples(model, data, [query], count);
+  const [{ hits }] = await searchExamples(model, data, [query], {
+    count,
+    patchSize: saved.patch ?? undefined,
+  });
   progress.close();
   const sheet = tilePictures(hits.map(({ pixels }) => pixels), data.test.dataset.imageSize, {
     columns: 8,

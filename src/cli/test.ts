@@ -1,4 +1,5 @@
 import type { InvocationOf } from "./command_line.ts";
+import { ExitCode } from "./errors.ts";
 
 /** Files whose examples run as tests. */
 const documented = [
@@ -11,6 +12,12 @@ const documented = [
   "src/selection/select.ts",
   "src/train/trainer.ts",
 ];
+
+/** Deno's own last count, such as `ok | 12 passed (3 steps) | 0 failed (5s)`; null when it did not get so far. */
+export function testCount(output: string): { passed: number; failed: number } | null {
+  const counts = [...output.matchAll(/^(?:ok|FAILED) \| (\d+) passed\b.*? \| (\d+) failed\b/gm)].at(-1);
+  return counts ? { passed: Number(counts[1]), failed: Number(counts[2]) } : null;
+}
 
 /** `superbatch test`: deno test, and its count as one plain last line. */
 export async function test({ filter }: InvocationOf<"test">): Promise<number> {
@@ -31,13 +38,17 @@ export async function test({ filter }: InvocationOf<"test">): Promise<number> {
     stderr: "inherit",
     env: { NO_COLOR: "1" },
   }).spawn();
-  let text = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    await Deno.stdout.write(new TextEncoder().encode(chunk));
-    text = (text + chunk).slice(-4000);
-  }
-  const { code } = await child.status;
-  const passed = /(\d+) passed/.exec(text)?.[1] ?? "0", failed = /(\d+) failed/.exec(text)?.[1] ?? "0";
-  console.log(`${passed} passed, ${failed} failed`);
-  return passed === "0" && code === 0 ? 1 : code;
+  const [shown, read] = child.stdout.tee();
+  const [output, , { code }] = await Promise.all([
+    new Response(read).text(),
+    shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
+    child.status,
+  ]);
+  const count = testCount(output);
+  if (!count) throw new Error("deno test ended without its count: the reason stands above");
+  console.log(`${count.passed} passed, ${count.failed} failed`);
+  if (code !== ExitCode.ok) return code;
+  if (count.passed > 0) return ExitCode.ok;
+  console.error("Error: No test ran. Choose another --filter, or leave it out.");
+  return ExitCode.failure;
 }

@@ -11,6 +11,7 @@ import type { Recording } from "./recorder.ts";
 export interface DispatchTime {
   /** `shader.entry` */
   readonly label: string;
+  /** How long it ran. */
   readonly milliseconds: number;
 }
 

@@ -159,6 +159,7 @@ export class DualEncoder implements Disposable {
    * @param tokens [n, T] token ids
    * @returns [n, E]
    * @throws TypeError when the ids are no whole number of captions
+   * @throws RangeError when an id lies outside the vocabulary
    */
   async embedTexts(
     tokens: Uint32Array,
@@ -167,6 +168,13 @@ export class DualEncoder implements Disposable {
     const length = this.config.text.tokens;
     if (tokens.length === 0 || tokens.length % length !== 0) {
       throw new TypeError(`Cannot embed ${tokens.length} token ids: a caption has ${length}`);
+    }
+    const { vocabulary } = this.config.text;
+    const stray = tokens.findIndex((token) => token >= vocabulary);
+    if (stray >= 0) {
+      throw new RangeError(
+        `Token ${tokens[stray]} lies outside the vocabulary of ${vocabulary}: use the model's tokenizer`,
+      );
     }
     return await this.#embed("text", tokens, length, (graph, input) => {
       const parameters = this.parameters.tensors(graph, { differentiable: false });

@@ -41,6 +41,9 @@ export interface Chart {
 /** Colours come from the page, so that they follow its light or dark scheme. */
 const color = (arm: Arm) => `var(--${arm})`;
 
+/** A line that ends before this share of the axis leaves room for other lines at its right. */
+const EARLY = 0.8;
+
 /** Keeps words readable where a line passes behind them. */
 const halo = { stroke: "var(--paper)", strokeWidth: 4, strokeOpacity: 0.85 } as const;
 
@@ -50,6 +53,8 @@ interface Label {
   readonly y: number;
   readonly text: string;
   readonly arm: Arm;
+  /** Where a line that ends early is named, lest the word lie on another line: above its end or below it. */
+  readonly side?: "above" | "below";
 }
 
 /** A chart as an SVG element's text; empty when there is nothing to draw. */
@@ -71,28 +76,30 @@ export function renderChart(chart: Chart): string {
     text: "text",
     fill: paint,
     textAnchor: "start",
-    dx: 8,
     fontWeight: 600,
     ...halo,
   } as const;
-  const placed = spread(labels, points);
+  const placed = spread(labels.map((label) => aside(label, points)), points);
+  const at = (side?: Label["side"]) => placed.filter((label) => label.x !== undefined && label.side === side);
   const svg = Plot.plot({
     document: page.document,
     width: 400,
     height: 260,
-    marginLeft: 42,
-    marginRight: 80,
+    marginLeft: 46,
+    marginRight: 84,
     marginTop: 30,
     marginBottom: 42,
-    style: { background: "transparent", color: "currentColor", fontFamily: "inherit", fontSize: "12px" },
+    style: { background: "transparent", color: "currentColor", fontFamily: "inherit", fontSize: "13px" },
     x: { ...axis, label: xLabel, labelAnchor: "center", ticks: 4, tickFormat: compact },
     y: { ...axis, label: yLabel, tickFormat: yFormat, grid: true },
     marks: [
       ...(level ? [Plot.ruleY([level.y], { stroke: "var(--reference)", strokeDasharray: "3,3" })] : []),
       Plot.line(points, { x, y, z: "arm", stroke: paint, strokeWidth: 2 }),
       Plot.dot(ends, { x, y, r: 3, fill: paint }),
-      Plot.text(placed.filter((label) => label.x !== undefined), { ...text, x }),
-      Plot.text(placed.filter((label) => label.x === undefined), { ...text, frameAnchor: "right" }),
+      Plot.text(at(), { ...text, x, dx: 8 }),
+      Plot.text(at("above"), { ...text, x, dx: -4, dy: -14 }),
+      Plot.text(at("below"), { ...text, x, dx: -4, dy: 14 }),
+      Plot.text(placed.filter((label) => label.x === undefined), { ...text, dx: 8, frameAnchor: "right" }),
     ],
   });
   svg.setAttribute("role", "img");
@@ -113,6 +120,15 @@ function describe(
   ].join("; ");
 }
 
+/** Puts the name of a line that ends early on the side away from the longer line beside it. */
+function aside(label: Label, points: readonly Point[]): Label {
+  const right = Math.max(...points.map(({ x }) => x));
+  if (label.x === undefined || label.x >= EARLY * right) return label;
+  const other = points.filter(({ arm, x }) => arm !== label.arm && x >= label.x!)[0];
+  if (!other) return label;
+  return { ...label, side: other.y > label.y ? "below" : "above" };
+}
+
 /** Moves labels apart that would lie on one another at the right, upwards from the lowest. */
 function spread(labels: readonly Label[], points: readonly Point[]): Label[] {
   const right = Math.max(...points.map(({ x }) => x));
@@ -120,7 +136,7 @@ function spread(labels: readonly Label[], points: readonly Point[]): Label[] {
   const gap = 0.085 * (Math.max(...heights) - Math.min(...heights)); // a line of text in a chart's height
   let last = -Infinity;
   return labels.toSorted((a, b) => a.y - b.y).map((label) => {
-    if (label.x !== undefined && label.x < 0.8 * right) return label;
+    if (label.x !== undefined && label.x < EARLY * right) return label;
     last = Math.max(label.y, last + gap);
     return { ...label, y: last };
   });

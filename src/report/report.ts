@@ -82,9 +82,7 @@ ${evaluationTable(summary, config)}
 ${selectionText(input)}
 <div class="charts">${selectionCharts(input).map(figure).join("\n")}</div>
 ${input.snapshots.map((snapshot) => contactSheet(snapshot, input)).join("\n")}
-<h2>Search</h2>
-<p class="soft">The held-out pictures nearest to a text, best first, with their cosine.</p>
-${input.searches.map((search) => searchRow(search, input)).join("\n")}
+${searchSection(input)}
 <h2>This run</h2>
 <pre>${escapeHtml(input.command)}</pre>
 ${configTable(config)}
@@ -128,19 +126,19 @@ function headline(summary: RunSummary, config: Config): string {
 
 const meanR5 = ({ imageToText, textToImage }: Evaluation) => (imageToText.r5 + textToImage.r5) / 2;
 
-function describe(
-  { steps, trainedExamples, drawnExamples, compare }: RunSummary,
-  config: Config,
-): string {
+function describe(summary: RunSummary, config: Config): string {
+  const { steps, trainedExamples, drawnExamples, compare } = summary;
   const model = typeof config.preset === "string" ? ` ${config.preset}` : "";
+  const whole = (count: number) => count.toLocaleString("en");
   const equal = compare ? ", both arms on as many examples" : "";
-  return `A${model} dual encoder after ${steps} steps: ${
-    trainedExamples.toLocaleString("en")
-  } examples trained, ` +
+  const scores = byArm(summary, config)
+    .filter(([arm]) => arm !== "reference")
+    .map(([arm, evaluation]) => `${armNames[arm]} ${percent(meanR5(evaluation))}`);
+  return `A${model} dual encoder after ${steps} steps: ${whole(trainedExamples)} examples trained, ` +
     `${
-      drawnExamples.toLocaleString("en")
-    } drawn${equal}. Scores are recall among the first five, both ways averaged, ` +
-    `on pictures by a vendor that no training has seen.`;
+      whole(drawnExamples)
+    } drawn${equal}. Recall among the first five, both ways averaged, on pictures by a ` +
+    `vendor that no training has seen: ${scores.join(", ")}. One run, one seed.`;
 }
 
 function numbers(
@@ -303,6 +301,13 @@ function pictureTile(pixels: Uint8Array, size: number, caption: string, score: n
   const number = score.toFixed(2).replace("-", "−");
   return `<figure class="tile" title="${text}"><img alt="${text}" src="data:image/png;base64,${png}">` +
     `<figcaption><b>${text}</b>${number}</figcaption></figure>`;
+}
+
+function searchSection(input: ReportInput): string {
+  if (input.searches.length === 0) return "";
+  return `<h2>Search</h2>
+<p class="soft">The held-out pictures nearest to a text, best first, with their cosine.</p>
+${input.searches.map((search) => searchRow(search, input)).join("\n")}`;
 }
 
 function searchRow({ query, hits }: ReportInput["searches"][number], { imageSize }: ReportInput): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readFileBytes, writeFileAtomic } from "../storage/files.ts";
+import { FileError, readFileBytes, writeFileAtomic } from "../storage/files.ts";
 import type { MetricLine, RunSummary, SelectionSnapshot } from "../train/record.ts";
 
 /** How a run stands. Only a complete one has a summary. */
@@ -134,6 +134,7 @@ export async function readLines(
  * Reads a complete run.
  *
  * @throws {RunFolderError} when the folder is no run, or the run did not come to its end
+ * @throws {FileError} when a file is there and cannot be read
  */
 export async function readRun(path: string): Promise<RunRecord> {
   const status = await readText(`${path}/status.json`);
@@ -146,9 +147,16 @@ export async function readRun(path: string): Promise<RunRecord> {
     status,
     `${path}/status.json`,
   );
+  if (state === "running") {
+    throw new RunFolderError(
+      `The run ${path} did not finish: it is still running, or was killed. Only a complete run can be used.`,
+    );
+  }
   if (state !== "complete") {
     throw new RunFolderError(
-      `The run ${path} is ${state}${reason ? `: ${reason}` : ""}. Only a complete run can be used.`,
+      `The run ${path} did not finish, it is ${state}${
+        reason ? `: ${reason}` : ""
+      }. Only a complete run can be used.`,
     );
   }
   const need = async (name: string) => {
@@ -167,8 +175,9 @@ export async function readRun(path: string): Promise<RunRecord> {
 async function readText(path: string): Promise<string | null> {
   try {
     return new TextDecoder().decode(await readFileBytes(path));
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof FileError && ["ENOENT", "ENOTDIR"].includes(error.code)) return null;
+    throw error; // there, but not readable
   }
 }
 

@@ -34,7 +34,7 @@ h4 { font-size: .88rem; font-weight: 600; margin: 1rem 0 .5rem; } h4 .soft { fon
 .tile img { display: block; width: 100%; aspect-ratio: 1; border-radius: 6px; border: 1px solid var(--line); background: #fff;
   padding: 6%; }
 .tile figcaption { font-size: .7rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
-.tile b { color: var(--ink); font-weight: 500; overflow: hidden; overflow-wrap: anywhere; display: -webkit-box;
+.tile b { color: var(--ink); font-weight: 500; overflow: hidden; overflow-wrap: anywhere; hyphens: auto; display: -webkit-box;
   -webkit-line-clamp: 2; -webkit-box-orient: vertical; }
 .hits { display: grid; grid-template-columns: 9rem 1fr; gap: .4rem 1rem; align-items: center; margin-bottom: .6rem; }
 .hits .sheet { grid-template-columns: repeat(8, minmax(0, 82px)); }

@@ -141,7 +141,7 @@ async function runStages(
   await writeReport(folder, summary, resolved, {
     picture: (index) => data.pool.pixels.subarray(index * length, (index + 1) * length),
     imageSize: data.pool.imageSize,
-    searches: await searchExamples(learner, data, reportQueries),
+    searches: await searchExamples(learner, data, reportQueries, { patchSize: options.patch ?? undefined }),
     poolShares: { inDomain: share(data.pool.inDomain), clean: share(data.pool.clean) },
     attributions: data.attributions,
     command: commandFor(options),

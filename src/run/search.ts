@@ -19,11 +19,11 @@ export async function searchExamples(
   model: DualEncoder,
   { test, encode }: PreparedData,
   queries: readonly string[],
-  count = 8,
+  { count = 8, patchSize }: { count?: number; patchSize?: number } = {},
 ): Promise<SearchResult[]> {
   const { dataset } = test;
   const width = model.config.embedding, length = dataset.pixels.length / dataset.size;
-  const images = await model.embedImages(dataset.pixels);
+  const images = await model.embedImages(dataset.pixels, { patchSize });
   const texts = await model.embedTexts(encode(queries));
   return queries.map((query, row) => ({
     query,

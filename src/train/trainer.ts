@@ -9,7 +9,7 @@ import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";
 import { warmUpCosine } from "../optim/schedule.ts";
-import { type SamplerName, samplers } from "../selection/samplers.ts";
+import { type SamplerName, samplerNames, samplers } from "../selection/samplers.ts";
 import { compileStep, maxSegments, SCALARS, SEGMENT_LENGTH, type StepProgram } from "./step.ts";
 
 /** Settings of a training. */
@@ -143,8 +143,11 @@ export class Trainer implements Disposable {
       patchSize: model.config.vision.patchSize,
       loss: "sigmoid" as const,
       optimizer: adamWDefaults,
-      ...options,
+      ...given(options),
     };
+    if (!Object.hasOwn(samplers, full.sampler)) {
+      throw new RangeError(`There is no sampler "${full.sampler}": choose one of ${samplerNames.join(", ")}`);
+    }
     const { device, config, parameters } = model;
     if (!parameters.trainable) {
       throw new TypeError("The model has no room for gradients: create or load it with { trainable: true }");
@@ -160,6 +163,12 @@ export class Trainer implements Disposable {
     if (samplers[full.sampler].scores && !full.reference) {
       throw new TypeError(
         `The sampler "${full.sampler}" scores with a reference: give its scale, bias and width`,
+      );
+    }
+    const { logitScale = 1, logitBias = 0 } = full.reference ?? {};
+    if (!(logitScale > 0 && Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
+      throw new RangeError(
+        `The reference's logit scale is ${logitScale} and its bias ${logitBias}: give finite numbers, α > 0`,
       );
     }
     const { vision, text } = config;
@@ -272,6 +281,12 @@ export class Trainer implements Disposable {
       const step = from + i + 1;
       const [loss, gradientNorm, , finite, logScale, logitBias, learnability, firstEntropy, lastEntropy] =
         values;
+      if (scored && !Number.isFinite(learnability)) {
+        throw new DivergenceError(
+          `The batch's learnability was ${learnability} in step ${step}: look for numbers that are not finite in the ` +
+            `reference's embeddings`,
+        );
+      }
       if (finite !== 1 || !Number.isFinite(loss)) {
         throw new DivergenceError(
           `The loss was ${loss} and the gradient's norm ${gradientNorm} in step ${step}: training cannot go on. ` +
@@ -306,6 +321,11 @@ export class Trainer implements Disposable {
   [Symbol.dispose](): void {
     this.compiled[Symbol.dispose]();
   }
+}
+
+/** Options without those that are `undefined`, so that these do not override a default. */
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
 
 /**

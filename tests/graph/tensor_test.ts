@@ -19,7 +19,11 @@ Deno.test("a reshape shares its memory and keeps its size", () => {
   const x = make(2, 6), view = x.reshape(3, 4);
   assert.equal(view.storage, x.storage);
   assert.deepEqual(view.shape, [3, 4]);
-  assert.equal(view.differentiable, false, "a plain view is not on the tape: a gradient would get lost silently");
+  assert.equal(
+    view.differentiable,
+    false,
+    "a plain view is not on the tape: a gradient would get lost silently",
+  );
   assert.throws(() => x.reshape(5), { name: "TypeError", message: /"x" from \[2,6\] to \[5\]/ });
 });
 

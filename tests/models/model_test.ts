@@ -100,10 +100,12 @@ Deno.test(
     assert.equal(fine.length, own.length);
     assert.notDeepEqual(fine, own);
     assert.ok(map.forwardFlops(2) > map.forwardFlops());
+    const { allocatedBytes } = device.counters;
     await assert.rejects(map.embedImages(pixels, { patchSize: 3 }), {
       name: "RangeError",
       message: /patches of 3/,
     });
+    assert.equal(device.counters.allocatedBytes, allocatedBytes, "what cannot be built takes no memory");
     using flatten = tinyModel(device, { pool: "flatten" });
     await assert.rejects(flatten.embedImages(pixels, { patchSize: 2 }), {
       name: "RangeError",
@@ -218,4 +220,13 @@ Deno.test("configurations that do not fit together are refused", () => {
   for (const [given, message] of bad) {
     assert.throws(() => dualEncoderSpecs(given), { name: "RangeError", message });
   }
+});
+
+Deno.test({ name: "token ids outside the vocabulary are refused", ...sharesDevice }, async () => {
+  using model = DualEncoder.create(await testDevice(), preset("mini"), { seed: 1, trainable: false });
+  const tokens = new Uint32Array(12).fill(2048);
+  await assert.rejects(model.embedTexts(tokens), {
+    name: "RangeError",
+    message: /Token 2048 .* vocabulary of 2048/,
+  });
 });

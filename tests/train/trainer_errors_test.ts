@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DualEncoder } from "../../src/models/model.ts";
 import { DivergenceError, Trainer } from "../../src/train/trainer.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { jointOptions, randomPairs, tinyModel, uniformOptions } from "./tiny.ts";
@@ -83,6 +84,9 @@ Deno.test({ name: "shapes that do not fit are refused", ...sharesDevice }, async
   await refused({ superBatch: 7 }, /select 8 of 7 examples/);
   await refused({ batch: 0 }, /select 0 of 24/);
   await refused({ patchSize: 3 }, /pictures of 8 pixels into patches of 3/);
+  await refused({ steps: 0 }, /training has 0 steps: give a whole number, 1 or more/);
+  await refused({ learningRate: NaN }, /"learningRate" is NaN: give a finite number/);
+  await refused({ gain: Infinity }, /"gain" is Infinity/);
 });
 
 Deno.test({
@@ -99,4 +103,62 @@ Deno.test({
     return true;
   });
   for (const [name, { data }] of await model.parameters.read()) assert.ok(data.every(Number.isFinite), name);
+});
+
+Deno.test({
+  name: "a model that was loaded to embed is not trained, one loaded to train is",
+  ...sharesDevice,
+}, async () => {
+  const device = await testDevice();
+  using model = tinyModel(device);
+  const bytes = await model.save();
+  using embeds = DualEncoder.load(device, bytes);
+  await assert.rejects(Trainer.create(embeds, uniformOptions), {
+    name: "TypeError",
+    message: /no room for gradients: create or load it with \{ trainable: true \}/,
+  });
+  using trains = DualEncoder.load(device, bytes, { trainable: true });
+  using trainer = await Trainer.create(trains, uniformOptions);
+  trainer.step(randomPairs(8));
+  assert.ok((await trainer.readLog())[0].loss > 0);
+});
+
+Deno.test(
+  { name: "a reference that cannot score is refused, before or in its first step", ...sharesDevice },
+  async () => {
+    using model = tinyModel(await testDevice());
+    const { reference } = jointOptions;
+    for (const logitScale of [0, -3, NaN, Infinity]) {
+      await assert.rejects(
+        Trainer.create(model, { ...jointOptions, reference: { ...reference!, logitScale } }),
+        {
+          name: "RangeError",
+          message: /logit scale is .*give finite numbers, α > 0/,
+        },
+      );
+    }
+    using trainer = await Trainer.create(model, jointOptions);
+    const batch = randomPairs(24);
+    trainer.step({
+      ...batch,
+      reference: { ...batch.reference, image: batch.reference.image.map(() => NaN) },
+    });
+    await assert.rejects(trainer.readLog(), {
+      name: "DivergenceError",
+      message: /learnability was NaN in step 1/,
+    });
+  },
+);
+
+Deno.test({
+  name: "an unknown sampler is refused by name, and undefined options keep their defaults",
+  ...sharesDevice,
+}, async () => {
+  using model = tinyModel(await testDevice());
+  await assert.rejects(Trainer.create(model, { ...uniformOptions, sampler: "best" as "joint" }), {
+    name: "RangeError",
+    message: /no sampler "best": choose one of joint, uniform/,
+  });
+  using trainer = await Trainer.create(model, { ...uniformOptions, superBatch: undefined });
+  assert.equal(trainer.options.superBatch, uniformOptions.batch);
 });
