@@ -79,7 +79,8 @@ export function renderChart(chart: Chart): string {
     fontWeight: 600,
     ...halo,
   } as const;
-  const placed = spread(labels.map((label) => aside(label, points)), points);
+  const height = textHeight(labels, points);
+  const placed = spread(labels.map((label) => aside(label, points, height)), points, height);
   const at = (side?: Label["side"]) => placed.filter((label) => label.x !== undefined && label.side === side);
   const svg = Plot.plot({
     document: page.document,
@@ -120,24 +121,33 @@ function describe(
   ].join("; ");
 }
 
-/** Puts the name of a line that ends early on the side away from the longer line beside it. */
-function aside(label: Label, points: readonly Point[]): Label {
-  const right = Math.max(...points.map(({ x }) => x));
-  if (label.x === undefined || label.x >= EARLY * right) return label;
-  const other = points.filter(({ arm, x }) => arm !== label.arm && x >= label.x!)[0];
-  if (!other) return label;
-  return { ...label, side: other.y > label.y ? "below" : "above" };
+/** The height of a line of text, in a chart's units of y. */
+function textHeight(labels: readonly Label[], points: readonly Point[]): number {
+  const heights = [0, ...points.map(({ y }) => y), ...labels.map(({ y }) => y)];
+  return 0.085 * (Math.max(...heights) - Math.min(...heights));
+}
+
+const rightmost = (points: readonly Point[]) => Math.max(...points.map(({ x }) => x));
+
+/** Moves the name of a line that ends early out of the way of another line that would pass behind it. */
+function aside(label: Label, points: readonly Point[], height: number): Label {
+  const right = rightmost(points), { x: from, y, arm } = label;
+  if (from === undefined || from >= EARLY * right) return label;
+  const behind = points.filter((point) =>
+    point.arm !== arm && point.x >= from && point.x < from + 0.3 * right
+  );
+  if (!behind.some((point) => Math.abs(point.y - y) < height)) return label;
+  const floor = Math.min(0, ...points.map((point) => point.y));
+  return { ...label, side: behind[0].y > y && y > floor + 2 * height ? "below" : "above" };
 }
 
 /** Moves labels apart that would lie on one another at the right, upwards from the lowest. */
-function spread(labels: readonly Label[], points: readonly Point[]): Label[] {
-  const right = Math.max(...points.map(({ x }) => x));
-  const heights = [0, ...points.map(({ y }) => y), ...labels.map(({ y }) => y)];
-  const gap = 0.085 * (Math.max(...heights) - Math.min(...heights)); // a line of text in a chart's height
+function spread(labels: readonly Label[], points: readonly Point[], height: number): Label[] {
+  const right = rightmost(points);
   let last = -Infinity;
   return labels.toSorted((a, b) => a.y - b.y).map((label) => {
     if (label.x !== undefined && label.x < EARLY * right) return label;
-    last = Math.max(label.y, last + gap);
+    last = Math.max(label.y, last + height);
     return { ...label, y: last };
   });
 }

@@ -11,7 +11,7 @@ import { buildDefaultData } from "../data/default_data.ts";
 import { encodeCaptions, loadTokenizer, trainTokenizer } from "../data/tokenizer.ts";
 import { preset } from "../models/config.ts";
 import type { TestSet } from "./evaluate.ts";
-import type { RunHooks } from "./run.ts";
+import type { RunHooks } from "./hooks.ts";
 
 /** All that a run trains, selects and tests on. */
 export interface PreparedData {

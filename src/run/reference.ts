@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { KeptFiles } from "../data/cache.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../storage/safetensors.ts";
@@ -19,13 +20,6 @@ export interface EmbeddingSet {
   readonly logitScale: number;
   /** β */
   readonly logitBias: number;
-}
-
-/** A place that keeps bytes under a key, such as a cache folder. */
-export interface KeptFiles {
-  /** The bytes kept under a key, or null. */
-  read(key: string): Promise<Uint8Array | null>;
-  write(key: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** A short name for anything that JSON can hold: the first 16 hex digits of its SHA-256. */

@@ -5,7 +5,7 @@
  */
 
 import { type TrainOptions, trainOptions } from "../config/train_options.ts";
-import { cacheFiles } from "../data/cache.ts";
+import { cacheFiles, type KeptFiles } from "../data/cache.ts";
 import { Device } from "../gpu/device.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
@@ -14,26 +14,16 @@ import { writeReport } from "../report/write_report.ts";
 import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
 import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
 import { evaluate } from "./evaluate.ts";
+import type { RunHooks } from "./hooks.ts";
 import { prepareData, type PreparedData } from "./prepare.ts";
 import {
   contentKey,
   type EmbeddingSet,
   keepReference,
-  type KeptFiles,
   keptReference,
   referenceEmbeddings,
 } from "./reference.ts";
 import { searchExamples } from "./search.ts";
-
-/** How a run tells what it is doing. */
-export interface RunHooks {
-  /** A stage has come so far; `total` is 0 when unknown. */
-  onProgress(stage: string, done: number, total: number, note?: string): void;
-  /** A line worth keeping on the screen. */
-  log(line: string): void;
-  /** Stops the run after the present step. */
-  readonly signal: AbortSignal;
-}
 
 /** Everything that the stages of one run share. */
 interface RunContext {
