@@ -137,8 +137,9 @@ function aside(label: Label, points: readonly Point[], height: number): Label {
     point.arm !== arm && point.x >= from && point.x < from + 0.3 * right
   );
   if (!behind.some((point) => Math.abs(point.y - y) < height)) return label;
+  if (behind[0].y < y) return { ...label, side: "above" };
   const floor = Math.min(0, ...points.map((point) => point.y));
-  return { ...label, side: behind[0].y > y && y > floor + 2 * height ? "below" : "above" };
+  return y > floor + 2 * height ? { ...label, side: "below" } : label; // below is the axis: stay beside
 }
 
 /** Moves labels apart that would lie on one another at the right, upwards from the lowest. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import type { KeptFiles } from "../../src/data/cache.ts";
 import { pairDataset } from "../../src/data/dataset.ts";
 import {
   contentKey,
   type EmbeddingSet,
   keepReference,
-  type KeptFiles,
   keptReference,
   readEmbeddings,
   referenceEmbeddings,
