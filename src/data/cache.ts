@@ -24,7 +24,7 @@ export function cacheFolder(folder?: string): string {
 /** Named byte strings in the cache folder, each followed on disk by its SHA-256. */
 export interface KeptFiles {
   /** The bytes kept under a name; null when there are none, or when they are not what was written. */
-  read(name: string): Promise<Uint8Array<ArrayBuffer> | null>;
+  read(name: string): Promise<Uint8Array | null>;
   /**
    * Keeps bytes; a reader never sees half of them.
    *

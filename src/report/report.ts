@@ -195,7 +195,7 @@ function learningCharts({ metrics, summary }: ReportInput): Chart[] {
   const scoreAxis = { yLabel: "R@5", yFormat: shareTick, ...(level ? { level } : {}) };
   const axes = [
     { name: "trained examples", xLabel: "examples trained", x: (line: MetricLine) => line.trainedExamples },
-    { name: "compute, scoring counted", xLabel: "FLOPs of the learner", x: learnerFlops },
+    { name: "compute, scoring counted, the reference not", xLabel: "FLOPs of the learner", x: learnerFlops },
     { name: "time", xLabel: "seconds of training", x: (line: MetricLine) => line.seconds },
   ];
   return [

@@ -21,6 +21,10 @@ Deno.test("the headline holds the two arms against each other", () => {
   assert.deepEqual(texts("thead th"), ["", "JEST", "uniform", "reference"]);
 });
 
+Deno.test("the first paragraph gives the scores behind the ratio, and says that they are one run's", () => {
+  assert.match(texts(".lead")[0], /: JEST 10\.5 %, uniform 2\.1 %\. One run, one seed\.$/);
+});
+
 Deno.test("captions, queries and options cannot become markup", () => {
   assert.equal(all("script").length, 0);
   assert.doesNotMatch(html, /<script/i);
@@ -83,6 +87,7 @@ Deno.test("a run without selection, reference or comparison still makes a page",
     "",
     "uniform",
   ]);
+  assert.ok(![...document.querySelectorAll("h2")].some(({ textContent }) => textContent === "Search"));
   assert.match(
     document.querySelectorAll("body")[Symbol.iterator]().next().value!.textContent,
     /nothing was scored/,
