@@ -10,7 +10,11 @@ const line = (arm: Point["arm"], ...heights: number[]): Point[] => heights.map((
 function words(...points: Point[]): Map<string, { x: number; y: number }> {
   const svg = renderChart({ title: "Loss", xLabel: "seconds", yLabel: "loss", points });
   const { document } = parseHTML(svg) as unknown as {
-    document: { querySelectorAll(selector: string): Iterable<{ textContent: string; getAttribute(name: string): string }> };
+    document: {
+      querySelectorAll(
+        selector: string,
+      ): Iterable<{ textContent: string; getAttribute(name: string): string }>;
+    };
   };
   return new Map(
     [...document.querySelectorAll("text[transform]")].map((text) => {
@@ -22,7 +26,11 @@ function words(...points: Point[]): Map<string, { x: number; y: number }> {
 
 /** Like {@link words}, of the names inside the marks that move as a whole. */
 function offset(svg: string): string[] {
-  return [...svg.matchAll(/<g aria-label="text"[^>]*transform="translate\((-?[\d.]+),(-?[\d.]+)\)"[^>]*>(.*?)<\/g>/g)]
+  return [
+    ...svg.matchAll(
+      /<g aria-label="text"[^>]*transform="translate\((-?[\d.]+),(-?[\d.]+)\)"[^>]*>(.*?)<\/g>/g,
+    ),
+  ]
     .filter(([, , , inside]) => inside.includes("<text"))
     .map(([, dx, dy]) => `${dx},${dy}`);
 }

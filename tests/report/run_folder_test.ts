@@ -40,7 +40,10 @@ Deno.test("two runs in one second get two folders", () =>
 Deno.test("a run that goes on, failed or was interrupted is refused, with its reason", () =>
   inFolder(async (out) => {
     const folder = await createRunFolder(out, "run", at);
-    await assert.rejects(readRun(folder.path), /did not finish: it is still running, or was killed\. Only a complete run/);
+    await assert.rejects(
+      readRun(folder.path),
+      /did not finish: it is still running, or was killed\. Only a complete run/,
+    );
     await folder.fail("failed", new Error("loss is NaN at step 7"));
     await assert.rejects(readRun(folder.path), /did not finish, it is failed: loss is NaN at step 7/);
     await folder.fail("interrupted", new Error("Ctrl-C"));
