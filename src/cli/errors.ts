@@ -17,6 +17,7 @@ export const ExitCode = {
 
 /** A mistake in the command line that only shows after parsing. */
 export class UsageError extends Error {
+  /** The error's kind. */
   override name = "UsageError";
 }
 

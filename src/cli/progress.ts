@@ -6,9 +6,13 @@
 
 /** Where progress is written; the terminal unless a test says otherwise. */
 export interface ProgressTarget {
+  /** Whether a line can be drawn anew. */
   readonly terminal: boolean;
+  /** Characters that fit into a line. */
   readonly columns: number;
+  /** Takes text as it is, line ends included. */
   write(text: string): void;
+  /** Milliseconds since some fixed moment. */
   now(): number;
 }
 
@@ -37,6 +41,7 @@ export class Progress {
   #open = false;
   #ended = "";
 
+  /** Progress on stderr unless told otherwise; none at all when `quiet`. */
   constructor(private readonly target: ProgressTarget = standardError(), private readonly quiet = false) {}
 
   /** A stage has come so far; `total` 0 means that its length is unknown. */

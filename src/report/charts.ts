@@ -21,16 +21,23 @@ export const armNames: Readonly<Record<Arm, string>> = {
 
 /** One point of a line. */
 export interface Point {
+  /** The line it belongs to. */
   readonly arm: Arm;
+  /** In the unit of the x axis. */
   readonly x: number;
+  /** In the unit of the y axis. */
   readonly y: number;
 }
 
 /** A line chart, one line an arm, each named where it ends. */
 export interface Chart {
+  /** What the chart is about, for its caption. */
   readonly title: string;
+  /** What x is, with its unit. */
   readonly xLabel: string;
+  /** What y is, with its unit. */
   readonly yLabel: string;
+  /** Of all lines, each line's in the order of x. */
   readonly points: readonly Point[];
   /** A level to compare with, drawn across. */
   readonly level?: { readonly y: number; readonly label: string };

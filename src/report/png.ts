@@ -8,8 +8,11 @@ import { crc32, deflateSync } from "node:zlib";
 
 /** RGB pixels, [height, width, 3]. */
 export interface Raster {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
+  /** Row by row, red, green and blue of each pixel. */
   readonly pixels: Uint8Array;
 }
 

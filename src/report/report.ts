@@ -19,15 +19,19 @@ import { flop } from "./terminal.ts";
 
 /** What a report shows. */
 export interface ReportInput {
+  /** What the run came to. */
   readonly summary: RunSummary;
   /** Options as they were resolved. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** Every line of every arm, oldest first. */
   readonly metrics: readonly MetricLine[];
+  /** Super-batches with their scores, oldest first; none when nothing was scored. */
   readonly snapshots: readonly SelectionSnapshot[];
   /** Pixels [I, I, 3] of a pool example. */
   readonly picture: (index: number) => Uint8Array;
   /** I */
   readonly imageSize: number;
+  /** Queries with the pictures found, best first. */
   readonly searches: readonly {
     readonly query: string;
     readonly hits: readonly {
@@ -38,6 +42,7 @@ export interface ReportInput {
   }[];
   /** Shares of the whole pool, to hold the selected ones against. */
   readonly poolShares?: { readonly inDomain: number; readonly clean: number };
+  /** One line a source of the data: who made it, its licence, where it is. */
   readonly attributions: readonly string[];
   /** What to type to make the same run. */
   readonly command: string;

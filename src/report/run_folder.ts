@@ -12,11 +12,13 @@ export type RunStatus = "running" | "complete" | "interrupted" | "failed";
 
 /** A folder or file of a run is missing, incomplete or not writable. */
 export class RunFolderError extends Error {
+  /** The error's kind. */
   override name = "RunFolderError";
 }
 
 /** The folder of one run, open for writing. */
 export class RunFolder {
+  /** A folder that exists already; {@link createRunFolder} makes one. */
   constructor(
     /** Path of the folder. */
     readonly path: string,
@@ -113,10 +115,15 @@ export async function createRunFolder(out: string, name: string, now: Date = new
 
 /** A run read back. */
 export interface RunRecord {
+  /** Path of the folder. */
   readonly path: string;
+  /** `config.json`: every option as it was resolved. */
   readonly config: Record<string, unknown>;
+  /** `summary.json` */
   readonly summary: RunSummary;
+  /** `metrics.jsonl`, oldest first. */
   readonly metrics: MetricLine[];
+  /** `selection.jsonl`, oldest first. */
   readonly snapshots: SelectionSnapshot[];
 }
 

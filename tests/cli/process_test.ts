@@ -3,11 +3,19 @@ import assert from "node:assert/strict";
 
 const root = new URL("../../", import.meta.url);
 
-async function superbatch(...args: string[]): Promise<{ code: number; out: string; error: string }> {
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+const superbatch = (...args: string[]): Promise<Ended> => superbatchIn({}, ...args);
+
+async function superbatchIn(env: Record<string, string>, ...args: string[]): Promise<Ended> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-P", "--quiet", "cli.ts", ...args],
     cwd: root,
-    env: { NO_COLOR: "1", SUPERBATCH_DEBUG: "0" },
+    env: { NO_COLOR: "1", SUPERBATCH_DEBUG: "0", ...env },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, out: text(stdout), error: text(stderr) };
@@ -24,12 +32,14 @@ Deno.test("help is printed by every command, with the exit codes", async () => {
     const { code, out } = await superbatch(command, "--help");
     assert.equal(code, 0);
     assert.match(out, new RegExp(`Usage: superbatch ${command}`));
+    assert.match(out, /Exit codes: 0 /);
   }
+  assert.match((await superbatch("train", "-h")).out, /--preset PRESET .*One of mini, Ti\/16, /);
 });
 
 Deno.test("the version is the package's", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", root)));
-  assert.equal((await superbatch("--version")).out.trim(), version);
+  for (const flag of ["--version", "-V"]) assert.equal((await superbatch(flag)).out.trim(), version);
 });
 
 Deno.test("completion scripts exist for the usual shells", async () => {
@@ -70,4 +80,15 @@ Deno.test("info names the adapter, its limits and the runtime, for people and fo
   assert.ok(limits.maxBufferSize > 0);
   const plain = (await superbatch("info")).out;
   assert.ok(plain.includes(description) && /^maxBufferSize +[\d,]+$/m.test(plain), plain);
+});
+
+Deno.test("info without an adapter tells what there is and what to install, and fails", async () => {
+  const none = { VK_DRIVER_FILES: "/nonexistent.json", DENO_WEBGPU_BACKEND: "vulkan" };
+  const plain = await superbatchIn(none, "info");
+  assert.equal(plain.code, 1);
+  assert.match(plain.out, /^adapter +none$/m);
+  assert.match(plain.out, /^runtime +Deno /m);
+  assert.match(plain.error, /^Error: No GPU adapter was found.*mesa-vulkan-drivers.*\n$/);
+  const { adapter, backend, deno } = JSON.parse((await superbatchIn(none, "info", "--json")).out);
+  assert.deepEqual([adapter, backend, deno], [null, "vulkan", Deno.version.deno]);
 });

@@ -1,36 +1,31 @@
-/** The charts' words: none may lie on another line. */
+/** The words of the charts: none may lie on another line. */
 import assert from "node:assert/strict";
-import { parseHTML } from "linkedom";
 import { type Point, renderChart } from "../../src/report/charts.ts";
 
 /** A line through these heights, one at each of x = 0, 1, 2 … */
 const line = (arm: Point["arm"], ...heights: number[]): Point[] => heights.map((y, x) => ({ arm, x, y }));
 
-/** Where each word of a chart stands, by what it says. */
-function words(...points: Point[]): Map<string, { x: number; y: number }> {
+/** How far the uniform line's name is moved down from the line's end, in pixels. */
+function uniformMovedDown(joint: number[], uniform: number[]): number {
+  const points = [...line("joint", ...joint), ...line("uniform", ...uniform)];
   const svg = renderChart({ title: "Loss", xLabel: "seconds", yLabel: "loss", points });
-  const { document } = parseHTML(svg) as unknown as {
-    document: {
-      querySelectorAll(
-        selector: string,
-      ): Iterable<{ textContent: string; getAttribute(name: string): string }>;
-    };
-  };
-  return new Map(
-    [...document.querySelectorAll("text[transform]")].map((text) => {
-      const [x, y] = text.getAttribute("transform").match(/-?[\d.]+/g)!.map(Number);
-      return [text.textContent, { x, y }];
-    }),
-  );
+  const group = /<g transform="translate\(-?\d+,(-?\d+)\)"(?:(?!<g ).)*>uniform<\/text>/.exec(svg);
+  assert.ok(group, svg);
+  return Number(group[1]);
 }
 
-/** Like {@link words}, of the names inside the marks that move as a whole. */
-function offset(svg: string): string[] {
-  return [
-    ...svg.matchAll(
-      /<g aria-label="text"[^>]*transform="translate\((-?[\d.]+),(-?[\d.]+)\)"[^>]*>(.*?)<\/g>/g,
-    ),
-  ]
-    .filter(([, , , inside]) => inside.includes("<text"))
-    .map(([, dx, dy]) => `${dx},${dy}`);
-}
+const falling = [6, 5, 4.6, 4.2, 4, 3.8, 3.6, 3.4, 3.3, 3.2];
+
+Deno.test("a line that ends early is named away from the line that goes on", () => {
+  assert.ok(uniformMovedDown(falling, [5.8, 4.9, 4.3]) > 0, "below: the other line passes above");
+  assert.ok(uniformMovedDown(falling, [7, 5.5, 4.8]) < 0, "above: the other line passes below");
+});
+
+Deno.test("where no line passes, or the axis is in the way, the name stays beside the end", () => {
+  assert.equal(uniformMovedDown(falling, [2, 1.5, 1.2]), 0);
+  assert.equal(uniformMovedDown([0, 0.1, 0.4, 1, 2, 3, 4, 5, 6, 7], [0, 0.1, 0.2]), 0);
+});
+
+Deno.test("without points there is no chart", () => {
+  assert.equal(renderChart({ title: "Loss", xLabel: "seconds", yLabel: "loss", points: [] }), "");
+});
