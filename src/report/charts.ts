@@ -136,17 +136,33 @@ function textHeight(labels: readonly Label[], points: readonly Point[]): number 
 
 const rightmost = (points: readonly Point[]) => Math.max(...points.map(({ x }) => x));
 
-/** Moves the name of a line that ends early out of the way of another line that would pass behind it. */
+/** Moves the name of a line that ends early to where the other lines disturb it least: beside, below or above. */
 function aside(label: Label, points: readonly Point[], height: number): Label {
   const right = rightmost(points), { x: from, y, arm } = label;
   if (from === undefined || from >= EARLY * right) return label;
-  const behind = points.filter((point) =>
-    point.arm !== arm && point.x >= from && point.x < from + 0.3 * right
+  const others = Map.groupBy(points.filter((point) => point.arm !== arm), (point) => point.arm);
+  const passing = [...others.values()].flatMap((line) =>
+    Array.from({ length: 16 }, (_, at) => heightAt(line, from + at / 15 * 0.25 * right))
   );
-  if (!behind.some((point) => Math.abs(point.y - y) < height)) return label;
-  if (behind[0].y < y) return { ...label, side: "above" };
+  const disturbed = (center: number) =>
+    passing.filter((other) => other !== undefined && Math.abs(other - center) < 0.7 * height).length;
   const floor = Math.min(0, ...points.map((point) => point.y));
-  return y > floor + 2 * height ? { ...label, side: "below" } : label; // below is the axis: stay beside
+  const places: { side?: Label["side"]; by: number }[] = [
+    { by: disturbed(y) },
+    ...(y > floor + 2 * height ? [{ side: "below" as const, by: disturbed(y - 0.9 * height) }] : []),
+    { side: "above", by: disturbed(y + 0.9 * height) },
+  ];
+  const [{ side }] = places.toSorted((a, b) => a.by - b.by); // the first of equals
+  return side ? { ...label, side } : label;
+}
+
+/** A line's height at x, between its points; undefined before its first and after its last. */
+function heightAt(line: readonly Point[], x: number): number | undefined {
+  const next = line.findIndex((point) => point.x >= x);
+  if (next === -1 || (next === 0 && line[0].x > x)) return undefined;
+  if (next === 0) return line[0].y;
+  const a = line[next - 1], b = line[next];
+  return a.y + (b.y - a.y) * (x - a.x) / (b.x - a.x);
 }
 
 /** Moves labels apart that would lie on one another at the right, upwards from the lowest. */
