@@ -134,7 +134,7 @@ export class Device implements Disposable {
     if (!adapter) {
       throw new NoAdapterError(
         "No GPU adapter was found. Install a Vulkan driver for the GPU, or Mesa's software driver " +
-          "(Debian, Ubuntu: sudo apt-get install mesa-vulkan-drivers libvulkan1); ./superbatch does this by itself.",
+          "(Debian, Ubuntu: sudo apt-get install mesa-vulkan-drivers libvulkan1); ./superbatch train installs it by itself.",
       );
     }
     const requiredLimits: Record<string, number> = {};
