@@ -24,7 +24,7 @@ export interface Tokenizer {
  */
 export function loadTokenizer(json: string): Tokenizer {
   try {
-    return new HuggingFaceTokenizer(JSON.parse(json), {});
+    return new HuggingFaceTokenizer(JSON.parse(json), { clean_up_tokenization_spaces: false });
   } catch (cause) {
     throw new TypeError(`This is no tokenizer.json: ${(cause as Error).message}`, { cause });
   }
