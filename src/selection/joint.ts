@@ -1,7 +1,8 @@
 import { linearGrid } from "../gpu/recorder.ts";
 import { joint as shader } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { expectShape } from "../graph/tensor.ts";
+import type { Pairing } from "../losses/contrastive.ts";
 import { drawChunk, drawState } from "./draw.ts";
 import { chunkSizes, type Scores, type Selection, type SelectionRequest } from "./selection.ts";
 
@@ -12,14 +13,16 @@ const WORKGROUP = 64;
  * batch's summed score would grow by given the chunks before. The score is learnability under the sigmoid loss.
  *
  * @throws RangeError unless 1 ≤ N ≤ b ≤ S
- * @throws TypeError when an embedding's width is no multiple of 4
+ * @throws TypeError when an embedding's width is no multiple of 4, or embeddings are not [S, D]
  */
 export function selectJoint(graph: Graph, scores: Scores, request: SelectionRequest): Selection {
   const { superBatch, batch, chunks, gain } = request;
   const { learner, reference } = scores;
   const sizes = chunkSizes(superBatch, batch, chunks);
-  const vectors = (embeddings: Tensor) => {
-    const width = embeddings.shape[1];
+  const vectors = ({ image, text }: Pairing, model: string) => {
+    const width = image.shape[1];
+    expectShape(image, [superBatch, width], `the ${model}'s image embeddings`);
+    expectShape(text, [superBatch, width], `the ${model}'s text embeddings`);
     if (width % 4 !== 0) {
       throw new TypeError(`Cannot score embeddings of width ${width}: it must be a multiple of 4`);
     }
@@ -28,8 +31,8 @@ export function selectJoint(graph: Graph, scores: Scores, request: SelectionRequ
   const common = {
     count: superBatch,
     batch,
-    learner_vectors: vectors(learner.image),
-    reference_vectors: vectors(reference.image),
+    learner_vectors: vectors(learner, "learner"),
+    reference_vectors: vectors(reference, "reference"),
     gain,
   };
   const embeddings = {

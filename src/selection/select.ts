@@ -31,7 +31,7 @@ export interface SelectOptions {
   readonly chunks: number;
   /** Factor on the scores before a draw; the paper takes 100. */
   readonly gain: number;
-  /** Seed of the draws; the same seed gives the same selection. */
+  /** Seed of the draws, a whole number from 0 to 2⁵³ − 1; the same seed gives the same selection. */
   readonly seed: number;
 }
 
@@ -61,7 +61,8 @@ export function selectedCount(count: number, filterRatio: number): number {
  * Source: Evans et al., arXiv:2406.17711, with the sigmoid loss.
  *
  * @throws TypeError when the two models embedded different numbers of pairs, or a width does not fit
- * @throws RangeError when a row is not of unit length or not finite, or f, N and B do not fit together
+ * @throws RangeError when a row is not of unit length or not finite, f, N and B do not fit together, or a gain or
+ *   seed is out of range
  *
  * @example
  * ```ts
@@ -96,6 +97,9 @@ export async function selectJointly(
     );
   }
   if (!Number.isFinite(gain)) throw new RangeError(`The gain is ${gain}: choose a finite number`);
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new RangeError(`The seed is ${seed}: choose a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`);
+  }
   const batch = selectedCount(superBatch, filterRatio);
   const buffers: GPUBuffer[] = [];
   const upload = (label: string, data: Float32Array | Uint32Array): BufferRange => {

@@ -1,6 +1,11 @@
 /** What samplers draw on the GPU has the distribution that the paper gives, over many steps of one program. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { Graph } from "../../src/graph/graph.ts";
+import type { Shape } from "../../src/graph/tensor.ts";
+import type { Pairing } from "../../src/losses/contrastive.ts";
+import { randomWord, Stream } from "../../src/random/philox.ts";
+import { selectJoint } from "../../src/selection/joint.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import * as oracle from "../reference/joint_selection.ts";
 import { models, pairs, scored } from "./pairs.ts";
@@ -74,6 +79,26 @@ for (const sampler of ["joint", "uniform"] as const) {
 }
 
 Deno.test(
+  {
+    name: "the shader's Philox is the host's: a uniform draw follows its words",
+    ...sharesDevice,
+  },
+  async () => {
+    // A smaller word is a larger key. Two words that differ by less than 2¹⁶ of 2³² may change places: adapters differ
+    // in their last bits of log.
+    const superBatch = 300, request = { superBatch, batch: superBatch, chunks: 1, gain: 1, steps: 3 };
+    for (const seed of [1, 0xffffffff, 2 ** 53 - 1]) {
+      const { indices } = await runSelection("uniform", { ...request, seed });
+      indices.forEach((drawn, at) => {
+        const words = Array.from(drawn, (i) => randomWord(seed, Stream.select, (at + 1) * 65_536, i));
+        const falls = words.some((word, place) => place > 0 && word < words[place - 1] - 2 ** 16);
+        assert.ok(!falls, `seed ${seed}, step ${at + 1}: out of order`);
+      });
+    }
+  },
+);
+
+Deno.test(
   { name: "uniform selection draws b distinct examples and says where they went", ...sharesDevice },
   async () => {
     await testDevice();
@@ -144,4 +169,33 @@ Deno.test({ name: "samplers refuse shapes that do not fit", ...sharesDevice }, a
     name: "TypeError",
     message: /width 6: it must be a multiple of 4/,
   });
+});
+
+Deno.test("joint selection refuses embeddings of another number of examples, or of sides of unequal width", () => {
+  const graph = new Graph(), step = graph.temporary("step", [4], "u32");
+  const pairing = (image: Shape, text: Shape) => ({
+    image: graph.temporary("image", image),
+    text: graph.temporary("text", text),
+    logitScale: graph.temporary("scale", [1]),
+    logitBias: graph.temporary("bias", [1]),
+  });
+  const select = (learner: Pairing, reference: Pairing) =>
+    selectJoint(graph, { learner, reference }, {
+      superBatch: 6,
+      batch: 2,
+      chunks: 1,
+      gain: 1,
+      seed: 1,
+      step,
+    });
+  const good = pairing([6, 8], [6, 8]);
+  assert.throws(() => select(good, pairing([5, 8], [5, 8])), {
+    name: "TypeError",
+    message: /the reference's image embeddings: its shape is \[5,8\], expected \[6,8\]/,
+  });
+  assert.throws(() => select(pairing([6, 8], [6, 4]), good), {
+    name: "TypeError",
+    message: /the learner's text embeddings: its shape is \[6,4\], expected \[6,8\]/,
+  });
+  assert.equal(graph.dispatches.length, 0, "nothing was recorded");
 });

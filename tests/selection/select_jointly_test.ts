@@ -217,6 +217,8 @@ const badOptions: [what: string, options: Partial<SelectOptions>, message: RegEx
   ["more chunks than examples", { chunks: 3 }, /select 2 examples in 3 chunks: choose between 1 and 2/],
   ["no chunk", { chunks: 0 }, /in 0 chunks/],
   ["half a chunk", { chunks: 1.5 }, /in 1.5 chunks/],
+  ["a negative seed", { seed: -1 }, /seed is -1: choose a whole number from 0/],
+  ["a seed of one and a half", { seed: 1.5 }, /seed is 1.5/],
   ["an infinite gain", { gain: Infinity }, /gain is Infinity/],
 ];
 for (const [what, bad, message] of badOptions) {
