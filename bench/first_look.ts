@@ -66,7 +66,7 @@ async function timed(
   build: (graph: Graph, tensors: Tensor[]) => void,
 ): Promise<number> {
   const buffers = words.map((count) => device.createBuffer("measured", count * 4));
-  const graph = new Graph();
+  const graph = new Graph(device);
   build(
     graph,
     words.map((count, i) =>

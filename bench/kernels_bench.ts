@@ -63,7 +63,7 @@ async function addGraph(
   amount: number,
   build: (graph: Graph) => void,
 ): Promise<void> {
-  const graph = new Graph();
+  const graph = new Graph(device);
   build(graph);
   const { recording } = await Program.compile(device, graph, name);
   await add(

@@ -8,7 +8,7 @@ const ROUNDS = 256, INVOCATIONS = 64 * 256, RUNS = 50;
 
 /** FLOP/s of multiply-adds in registers alone, the best of three measurements. */
 export async function fmaPeak(device: Device): Promise<number> {
-  const graph = new Graph();
+  const graph = new Graph(device);
   const y = graph.temporary("sums", [INVOCATIONS]);
   graph.dispatch(fma, "forward", { params: { rounds: ROUNDS, a: 0.999, b: 1e-3 }, y }, {
     workgroups: [INVOCATIONS / 64, 1, 1],

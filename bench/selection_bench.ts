@@ -19,7 +19,7 @@ const peak = await fmaPeak(device);
 
 /** A program that selects `batch` of `superBatch` in `chunks`, from random unit embeddings. */
 async function compile(superBatch: number, batch: number, chunks: number): Promise<Program> {
-  const graph = new Graph();
+  const graph = new Graph(device);
   let stream = 0;
   const unit = () => {
     const rows = Float32Array.from(

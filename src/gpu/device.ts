@@ -33,6 +33,26 @@ export interface AdapterSummary {
   limits: Record<string, number>;
 }
 
+/** What decides which variant of a kernel an adapter should run. */
+export interface AdapterTraits {
+  /** The adapter is a program on the CPU, where reads cost much more than arithmetic. */
+  readonly software: boolean;
+  /** Invocations of a subgroup, when they can exchange values and their number is fixed; else null. */
+  readonly subgroupSize: number | null;
+  /** Bytes of workgroup memory that a kernel may use. */
+  readonly workgroupBytes: number;
+  /** Invocations that a workgroup may have. */
+  readonly workgroupInvocations: number;
+}
+
+/** What every WebGPU adapter can do. */
+export const portableTraits: AdapterTraits = {
+  software: false,
+  subgroupSize: null,
+  workgroupBytes: 16384,
+  workgroupInvocations: 256,
+};
+
 /** Counts of what a device was asked for; tests hold a step against them. */
 export interface DeviceCounters {
   /** Command buffers handed to the GPU for work; copies for read-backs are not counted. */
@@ -101,6 +121,10 @@ export class Device implements Disposable {
     pipelinesCreated: 0,
     allocatedBytes: 0,
   };
+  /** What decides which variant of a kernel to run. */
+  readonly traits: AdapterTraits;
+  /** Winners of measured choices between variants, by class of shapes; `tune` fills it. */
+  readonly tuned: Map<string, string> = new Map();
   readonly #kernels = new Map<string, Kernel>();
   readonly #live = new Set<GPUBuffer>();
   #failure: Error | undefined;
@@ -110,6 +134,7 @@ export class Device implements Disposable {
     adapter: GPUAdapter,
   ) {
     this.adapter = summarise(adapter, gpu);
+    this.traits = traitsOf(adapter, gpu, this.adapter.description);
     gpu.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#failure ??= new Error(`The GPU reported: ${(event as GPUUncapturedErrorEvent).error.message}`);
@@ -139,8 +164,14 @@ export class Device implements Disposable {
     }
     const requiredLimits: Record<string, number> = {};
     for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
-    const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature));
-    return new Device(await adapter.requestDevice({ requiredLimits, requiredFeatures }), adapter);
+    const requiredFeatures: GPUFeatureName[] = wantedFeatures.filter((feature) =>
+      adapter.features.has(feature)
+    );
+    const request = (features: GPUFeatureName[]) =>
+      adapter.requestDevice({ requiredLimits, requiredFeatures: features });
+    // Deno grants subgroups without listing them among the adapter's features, so asking is the only way to know.
+    const gpu = await request([...requiredFeatures, "subgroups"]).catch(() => request(requiredFeatures));
+    return new Device(gpu, adapter);
   }
 
   /** Whether an optional feature was granted. */
@@ -300,6 +331,19 @@ export class Device implements Disposable {
     this.#live.clear();
     this.gpu.destroy();
   }
+}
+
+const softwareAdapters = /llvmpipe|lavapipe|swiftshader|basic render/i;
+
+function traitsOf({ info }: GPUAdapter, gpu: GPUDevice, description: string): AdapterTraits {
+  const { subgroupMinSize, subgroupMaxSize } = info;
+  const fixed = gpu.features.has("subgroups") && subgroupMinSize === subgroupMaxSize;
+  return {
+    software: softwareAdapters.test(`${description} ${info.device} ${info.architecture}`),
+    subgroupSize: fixed && subgroupMinSize > 0 ? subgroupMinSize : null,
+    workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
+    workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
+  };
 }
 
 function summarise(adapter: GPUAdapter, gpu: GPUDevice): AdapterSummary {

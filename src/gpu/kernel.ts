@@ -22,7 +22,7 @@ export class Kernel {
     this.#device = device;
     this.label = `${shader.name}.${entryName}`;
     this.#entry = shader.entryPoints[entryName];
-    const code = specialize(shader.source, constants);
+    const code = enableLines(shader.source) + specialize(shader.source, constants);
     const { gpu } = device;
     this.#layout = gpu.createBindGroupLayout({
       label: this.label,
@@ -61,6 +61,14 @@ export class Kernel {
     this.#device.counters.bindGroupsCreated++;
     return this.#device.gpu.createBindGroup({ label: this.label, layout: this.#layout, entries });
   }
+}
+
+/**
+ * The `enable` lines that a text needs in this runtime. WGSL wants one for subgroups, but Deno's compiler has them
+ * without and refuses the line.
+ */
+export function enableLines(source: string): string {
+  return /\bsubgroup\w+\(/.test(source) && !("Deno" in globalThis) ? "enable subgroups;\n" : "";
 }
 
 /** The bytes of a uniform block. */

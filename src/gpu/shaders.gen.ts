@@ -1408,20 +1408,31 @@ export const contrastive = {
   }
 } as const satisfies Shader;
 
-/** shaders/matmul/matmul.wgsl */
-export const matmul = {
-  "name": "matmul",
-  "source": "// Matrix product, C = op(A) · op(B) + bias + addend, batched; any lengths.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// The scalar sibling of matmul_vec4, for lengths that are no multiple of 4. Each invocation keeps ROWS × COLUMNS\n// outputs in registers. Deterministic: one invocation sums one output in order of k.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst BIAS: bool = false; // add bias[column]\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\nconst ROWS: u32 = 4u; // outputs of one invocation\nconst COLUMNS: u32 = 4u;\nconst GROUP_ROWS: u32 = 8u; // invocations of one workgroup\nconst GROUP_COLUMNS: u32 = 8u;\nconst ACCUMULATORS: u32 = ROWS * COLUMNS;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<f32>;\n@group(0) @binding(2) var<storage, read> b: array<f32>;\n@group(0) @binding(3) var<storage, read> bias: array<f32>;\n@group(0) @binding(4) var<storage, read> addend: array<f32>;\n@group(0) @binding(5) var<storage, read_write> c: array<f32>;\n\n@compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)\nfn forward(@builtin(global_invocation_id) id: vec3u) {\n  let row = id.y * ROWS;\n  let column = id.x * COLUMNS;\n  if (row >= params.m || column >= params.n) { return; }\n  let a_base = id.z * params.batch_stride_a;\n  let b_base = id.z * params.batch_stride_b;\n  let a_step = select(1u, params.m, TRANSPOSE_A); // from one k to the next\n  let b_step = select(params.n, 1u, TRANSPOSE_B);\n\n  var a_at: array<u32, ROWS>;\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    a_at[i] = a_base + min(row + i, params.m - 1u) * select(params.k, 1u, TRANSPOSE_A);\n  }\n  var b_at: array<u32, COLUMNS>;\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    b_at[j] = b_base + min(column + j, params.n - 1u) * select(1u, params.k, TRANSPOSE_B);\n  }\n  var sum: array<f32, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = 0.0;\n  }\n  for (var k = 0u; k < params.k; k++) {\n    // @unroll\n    for (var i = 0u; i < ROWS; i++) {\n      let left = a[a_at[i] + k * a_step];\n      // @unroll\n      for (var j = 0u; j < COLUMNS; j++) {\n        sum[i * COLUMNS + j] += left * b[b_at[j] + k * b_step];\n      }\n    }\n  }\n\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    if (row + i < params.m) {\n      // @unroll\n      for (var j = 0u; j < COLUMNS; j++) {\n        if (column + j < params.n) {\n          var value = sum[i * COLUMNS + j];\n          if (BIAS) { value += bias[column + j]; }\n          if (ADDEND) { value += addend[((row + i) % params.addend_rows) * params.n + column + j]; }\n          c[id.z * params.batch_stride_c + (row + i) * params.n + column + j] = value;\n        }\n      }\n    }\n  }\n}\n",
+/** shaders/matmul/matmul_direct.wgsl */
+export const matmulDirect = {
+  "name": "matmul_direct",
+  "source": "// Matrix product straight from memory, every inner length a multiple of 4; matmul_frame says what is computed.\n//\n// Each invocation keeps ROWS × COLUMNS outputs in registers. Nothing is shared, so the text serves adapters whose\n// workgroup memory is slow or small. Rows and columns past the edge are clamped when read and dropped when written.\n\nalias Vector = vec4f;\nconst WIDTH: u32 = 4u;\nconst ROWS: u32 = 8u; // outputs of one invocation; multiples of 4\nconst COLUMNS: u32 = 8u;\nconst GROUP_ROWS: u32 = 8u; // invocations of one workgroup\nconst GROUP_COLUMNS: u32 = 8u;\nconst COLUMN_VECTORS: u32 = COLUMNS / 4u;\nconst ROW_VECTORS: u32 = ROWS / 4u;\nconst ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;\n\n// What all matrix-product kernels share: C = epilogue(op(A) · op(B)), batched.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.\n// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).\n//\n// The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).\n// Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst SCALE: bool = false; // multiply by `scale`\nconst BIAS: bool = false; // add bias[column]\nconst GELU: bool = false; // apply GELU\nconst SAVE: bool = false; // store in `saved_out` what GELU is applied to\nconst GELU_BACKWARD: bool = false; // multiply by GELU′(saved)\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\n// Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.\nconst COLUMN_SUMS: bool = false;\n// Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].\nconst SPLIT: bool = false;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  share: u32, // values of k that one invocation sums; a multiple of 4 when SPLIT\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<Vector>;\n@group(0) @binding(2) var<storage, read> b: array<Vector>;\n@group(0) @binding(3) var<storage, read> bias: array<Vector>;\n@group(0) @binding(4) var<storage, read> addend: array<Vector>;\n@group(0) @binding(5) var<storage, read> saved: array<Vector>;\n@group(0) @binding(6) var<storage, read_write> c: array<Vector>;\n@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;\n@group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT\n\n// The first value of k that layer z of the grid sums, and the one after its last.\nfn inner_range(z: u32) -> vec2u {\n  if (SPLIT) { return vec2u(z * params.share, min((z + 1u) * params.share, params.k)); }\n  return vec2u(0u, params.k);\n}\n\nconst SLOPE: f32 = 0.7978845608028654; // √(2/π)\nconst CUBIC: f32 = 0.044715;\n\n// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.\nfn gate(x: Vector) -> Vector {\n  return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));\n}\n\nfn gelu_slope(x: Vector) -> Vector {\n  let share = gate(x); // and 1 − share is gate(−x)\n  return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);\n}\n\n// Finishes WIDTH neighbouring outputs of a row that is inside the matrix. `column` counts vectors.\nfn store(z: u32, row: u32, column: u32, sum: Vector) {\n  let columns = params.n / WIDTH;\n  let at = z * params.batch_stride_c / WIDTH + row * columns + column;\n  var value = sum;\n  if (SCALE) { value *= params.scale; }\n  if (BIAS && !COLUMN_SUMS) { value += bias[column]; }\n  if (SAVE) { saved_out[at] = value; }\n  if (GELU) { value *= gate(value); }\n  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }\n  if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }\n  c[at] = value;\n}\n\nfn store_column_sum(z: u32, column: u32, sum: Vector) {\n  var value = sum;\n  if (BIAS) { value += bias[column]; }\n  column_sums[select(0u, z * (params.n / WIDTH), SPLIT) + column] = value;\n}\n\n@compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)\nfn forward(@builtin(global_invocation_id) id: vec3u) {\n  let row = id.y * ROWS;\n  let column = id.x * COLUMN_VECTORS; // in vectors\n  let columns = params.n / 4u;\n  if (row >= params.m || column >= columns) { return; }\n  let a_base = id.z * params.batch_stride_a / 4u;\n  let b_base = id.z * params.batch_stride_b / 4u;\n  let inner = params.k / 4u;\n\n  // Where this invocation's rows of A and columns of B start, in vectors.\n  var a_at: array<u32, ROWS>;\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    if (TRANSPOSE_A) {\n      a_at[i] = a_base + min(row / 4u + i, params.m / 4u - 1u); // the first ROW_VECTORS are used\n    } else {\n      a_at[i] = a_base + min(row + i, params.m - 1u) * inner;\n    }\n  }\n  var b_at: array<u32, COLUMNS>;\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    if (TRANSPOSE_B) {\n      b_at[j] = b_base + min(column * 4u + j, params.n - 1u) * inner;\n    } else {\n      b_at[j] = b_base + min(column + j, columns - 1u); // the first COLUMN_VECTORS are used\n    }\n  }\n\n  var sum: array<vec4f, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  var column_sum: array<vec4f, COLUMN_VECTORS>;\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    column_sum[j] = vec4f(0.0);\n  }\n  let range = inner_range(id.z) / 4u;\n  for (var k = range.x; k < range.y; k++) {\n    var left: array<vec4f, ROWS>; // [i]: A's row i at 4 values of k; transposed: [kk · ROW_VECTORS + i / 4]\n    var right: array<vec4f, COLUMNS>; // [kk · COLUMN_VECTORS + j]: B's vector j at k = kk\n    if (TRANSPOSE_A) {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        // @unroll\n        for (var i = 0u; i < ROW_VECTORS; i++) {\n          left[kk * ROW_VECTORS + i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];\n        }\n      }\n    } else {\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        left[i] = a[a_at[i] + k];\n      }\n    }\n    if (TRANSPOSE_B) {\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        let b0 = b[b_at[j * 4u] + k];\n        let b1 = b[b_at[j * 4u + 1u] + k];\n        let b2 = b[b_at[j * 4u + 2u] + k];\n        let b3 = b[b_at[j * 4u + 3u] + k];\n        right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);\n        right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);\n        right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);\n        right[3u * COLUMN_VECTORS + j] = vec4f(b0.w, b1.w, b2.w, b3.w);\n      }\n    } else {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        // @unroll\n        for (var j = 0u; j < COLUMN_VECTORS; j++) {\n          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];\n        }\n      }\n    }\n    // @unroll\n    for (var kk = 0u; kk < 4u; kk++) {\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        if (COLUMN_SUMS) { column_sum[j] += right[kk * COLUMN_VECTORS + j]; }\n        // @unroll\n        for (var i = 0u; i < ROWS; i++) {\n          if (TRANSPOSE_A) {\n            sum[i * COLUMN_VECTORS + j] = fma(\n              vec4f(left[kk * ROW_VECTORS + i / 4u][i % 4u]),\n              right[kk * COLUMN_VECTORS + j],\n              sum[i * COLUMN_VECTORS + j],\n            );\n          } else {\n            sum[i * COLUMN_VECTORS + j] =\n              fma(vec4f(left[i][kk]), right[kk * COLUMN_VECTORS + j], sum[i * COLUMN_VECTORS + j]);\n          }\n        }\n      }\n    }\n  }\n\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    if (column + j < columns) {\n      if (COLUMN_SUMS && row == 0u) { store_column_sum(id.z, column + j, column_sum[j]); }\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        if (row + i < params.m) { store(id.z, row + i, column + j, sum[i * COLUMN_VECTORS + j]); }\n      }\n    }\n  }\n}\n",
   "constants": {
-    "TRANSPOSE_A": "bool",
-    "TRANSPOSE_B": "bool",
-    "BIAS": "bool",
-    "ADDEND": "bool",
+    "WIDTH": "u32",
     "ROWS": "u32",
     "COLUMNS": "u32",
     "GROUP_ROWS": "u32",
     "GROUP_COLUMNS": "u32",
-    "ACCUMULATORS": "u32"
+    "COLUMN_VECTORS": "u32",
+    "ROW_VECTORS": "u32",
+    "ACCUMULATORS": "u32",
+    "TRANSPOSE_A": "bool",
+    "TRANSPOSE_B": "bool",
+    "SCALE": "bool",
+    "BIAS": "bool",
+    "GELU": "bool",
+    "SAVE": "bool",
+    "GELU_BACKWARD": "bool",
+    "ADDEND": "bool",
+    "COLUMN_SUMS": "bool",
+    "SPLIT": "bool",
+    "SLOPE": "f32",
+    "CUBIC": "f32"
   },
   "entryPoints": {
     "forward": {
@@ -1429,7 +1440,7 @@ export const matmul = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "m": {
               "offsetBytes": 0,
@@ -1443,21 +1454,144 @@ export const matmul = {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "addend_rows": {
+            "share": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "batch_stride_a": {
+            "addend_rows": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "batch_stride_b": {
+            "batch_stride_a": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "batch_stride_c": {
+            "batch_stride_b": {
               "offsetBytes": 24,
               "type": "u32"
+            },
+            "batch_stride_c": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 32,
+              "type": "f32"
+            }
+          }
+        },
+        "a": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "b": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "bias": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "addend": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "saved": {
+          "kind": "read",
+          "index": 5,
+          "element": "vec4f"
+        },
+        "c": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "saved_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "vec4f"
+        },
+        "column_sums": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/matmul/matmul_scalar.wgsl */
+export const matmulScalar = {
+  "name": "matmul_scalar",
+  "source": "// Matrix product for lengths that are no multiple of 4; matmul_frame says what is computed.\n//\n// Each invocation keeps ROWS × COLUMNS outputs in registers and reads the operands straight from memory.\n// Rows and columns past the edge are clamped when read and dropped when written.\n\nalias Vector = f32;\nconst WIDTH: u32 = 1u;\nconst ROWS: u32 = 4u; // outputs of one invocation\nconst COLUMNS: u32 = 4u;\nconst GROUP_ROWS: u32 = 8u; // invocations of one workgroup\nconst GROUP_COLUMNS: u32 = 8u;\nconst ACCUMULATORS: u32 = ROWS * COLUMNS;\n\n// What all matrix-product kernels share: C = epilogue(op(A) · op(B)), batched.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.\n// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).\n//\n// The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).\n// Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst SCALE: bool = false; // multiply by `scale`\nconst BIAS: bool = false; // add bias[column]\nconst GELU: bool = false; // apply GELU\nconst SAVE: bool = false; // store in `saved_out` what GELU is applied to\nconst GELU_BACKWARD: bool = false; // multiply by GELU′(saved)\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\n// Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.\nconst COLUMN_SUMS: bool = false;\n// Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].\nconst SPLIT: bool = false;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  share: u32, // values of k that one invocation sums; a multiple of 4 when SPLIT\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<Vector>;\n@group(0) @binding(2) var<storage, read> b: array<Vector>;\n@group(0) @binding(3) var<storage, read> bias: array<Vector>;\n@group(0) @binding(4) var<storage, read> addend: array<Vector>;\n@group(0) @binding(5) var<storage, read> saved: array<Vector>;\n@group(0) @binding(6) var<storage, read_write> c: array<Vector>;\n@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;\n@group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT\n\n// The first value of k that layer z of the grid sums, and the one after its last.\nfn inner_range(z: u32) -> vec2u {\n  if (SPLIT) { return vec2u(z * params.share, min((z + 1u) * params.share, params.k)); }\n  return vec2u(0u, params.k);\n}\n\nconst SLOPE: f32 = 0.7978845608028654; // √(2/π)\nconst CUBIC: f32 = 0.044715;\n\n// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.\nfn gate(x: Vector) -> Vector {\n  return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));\n}\n\nfn gelu_slope(x: Vector) -> Vector {\n  let share = gate(x); // and 1 − share is gate(−x)\n  return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);\n}\n\n// Finishes WIDTH neighbouring outputs of a row that is inside the matrix. `column` counts vectors.\nfn store(z: u32, row: u32, column: u32, sum: Vector) {\n  let columns = params.n / WIDTH;\n  let at = z * params.batch_stride_c / WIDTH + row * columns + column;\n  var value = sum;\n  if (SCALE) { value *= params.scale; }\n  if (BIAS && !COLUMN_SUMS) { value += bias[column]; }\n  if (SAVE) { saved_out[at] = value; }\n  if (GELU) { value *= gate(value); }\n  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }\n  if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }\n  c[at] = value;\n}\n\nfn store_column_sum(z: u32, column: u32, sum: Vector) {\n  var value = sum;\n  if (BIAS) { value += bias[column]; }\n  column_sums[select(0u, z * (params.n / WIDTH), SPLIT) + column] = value;\n}\n\n@compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)\nfn forward(@builtin(global_invocation_id) id: vec3u) {\n  let row = id.y * ROWS;\n  let column = id.x * COLUMNS;\n  if (row >= params.m || column >= params.n) { return; }\n  let a_base = id.z * params.batch_stride_a;\n  let b_base = id.z * params.batch_stride_b;\n  let a_step = select(1u, params.m, TRANSPOSE_A); // from one k to the next\n  let b_step = select(params.n, 1u, TRANSPOSE_B);\n\n  var a_at: array<u32, ROWS>;\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    a_at[i] = a_base + min(row + i, params.m - 1u) * select(params.k, 1u, TRANSPOSE_A);\n  }\n  var b_at: array<u32, COLUMNS>;\n  var column_sum: array<f32, COLUMNS>;\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    b_at[j] = b_base + min(column + j, params.n - 1u) * select(1u, params.k, TRANSPOSE_B);\n    column_sum[j] = 0.0;\n  }\n  var sum: array<f32, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = 0.0;\n  }\n  let range = inner_range(id.z);\n  for (var k = range.x; k < range.y; k++) {\n    var right: array<f32, COLUMNS>;\n    // @unroll\n    for (var j = 0u; j < COLUMNS; j++) {\n      right[j] = b[b_at[j] + k * b_step];\n      if (COLUMN_SUMS) { column_sum[j] += right[j]; }\n    }\n    // @unroll\n    for (var i = 0u; i < ROWS; i++) {\n      let left = a[a_at[i] + k * a_step];\n      // @unroll\n      for (var j = 0u; j < COLUMNS; j++) {\n        sum[i * COLUMNS + j] = fma(left, right[j], sum[i * COLUMNS + j]);\n      }\n    }\n  }\n\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    if (column + j < params.n) {\n      if (COLUMN_SUMS && row == 0u) { store_column_sum(id.z, column + j, column_sum[j]); }\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        if (row + i < params.m) { store(id.z, row + i, column + j, sum[i * COLUMNS + j]); }\n      }\n    }\n  }\n}\n",
+  "constants": {
+    "WIDTH": "u32",
+    "ROWS": "u32",
+    "COLUMNS": "u32",
+    "GROUP_ROWS": "u32",
+    "GROUP_COLUMNS": "u32",
+    "ACCUMULATORS": "u32",
+    "TRANSPOSE_A": "bool",
+    "TRANSPOSE_B": "bool",
+    "SCALE": "bool",
+    "BIAS": "bool",
+    "GELU": "bool",
+    "SAVE": "bool",
+    "GELU_BACKWARD": "bool",
+    "ADDEND": "bool",
+    "COLUMN_SUMS": "bool",
+    "SPLIT": "bool",
+    "SLOPE": "f32",
+    "CUBIC": "f32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "m": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "n": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "k": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "share": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "addend_rows": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "batch_stride_a": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "batch_stride_b": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "batch_stride_c": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 32,
+              "type": "f32"
             }
           }
         },
@@ -1481,9 +1615,24 @@ export const matmul = {
           "index": 4,
           "element": "f32"
         },
+        "saved": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
         "c": {
           "kind": "read_write",
-          "index": 5,
+          "index": 6,
+          "element": "f32"
+        },
+        "saved_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "f32"
+        },
+        "column_sums": {
+          "kind": "read_write",
+          "index": 8,
           "element": "f32"
         }
       }
@@ -1491,22 +1640,33 @@ export const matmul = {
   }
 } as const satisfies Shader;
 
-/** shaders/matmul/matmul_vec4.wgsl */
-export const matmulVec4 = {
-  "name": "matmul_vec4",
-  "source": "// Matrix product, C = op(A) · op(B) + bias + addend, batched; every inner length a multiple of 4.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// Each invocation keeps ROWS × COLUMNS outputs in registers and reads the operands straight from memory, so the same\n// text serves adapters whose workgroup memory is slow. Rows and columns past the edge are clamped when read and\n// dropped when written. Deterministic: one invocation sums one output in order of k.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst BIAS: bool = false; // add bias[column]\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\nconst ROWS: u32 = 8u; // outputs of one invocation; multiples of 4\nconst COLUMNS: u32 = 8u;\nconst GROUP_ROWS: u32 = 8u; // invocations of one workgroup\nconst GROUP_COLUMNS: u32 = 8u;\nconst COLUMN_VECTORS: u32 = COLUMNS / 4u;\nconst ROW_VECTORS: u32 = ROWS / 4u;\nconst ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<vec4f>;\n@group(0) @binding(2) var<storage, read> b: array<vec4f>;\n@group(0) @binding(3) var<storage, read> bias: array<vec4f>;\n@group(0) @binding(4) var<storage, read> addend: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> c: array<vec4f>;\n\n@compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)\nfn forward(@builtin(global_invocation_id) id: vec3u) {\n  let row = id.y * ROWS;\n  let column = id.x * COLUMN_VECTORS; // in vectors\n  let columns = params.n / 4u;\n  if (row >= params.m || column >= columns) { return; }\n  let a_base = id.z * params.batch_stride_a / 4u;\n  let b_base = id.z * params.batch_stride_b / 4u;\n  let inner = params.k / 4u;\n\n  // Where this invocation's rows of A and columns of B start, in vectors.\n  var a_at: array<u32, ROWS>;\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    if (TRANSPOSE_A) {\n      a_at[i] = a_base + min(row / 4u + i, params.m / 4u - 1u); // the first ROW_VECTORS are used\n    } else {\n      a_at[i] = a_base + min(row + i, params.m - 1u) * inner;\n    }\n  }\n  var b_at: array<u32, COLUMNS>;\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    if (TRANSPOSE_B) {\n      b_at[j] = b_base + min(column * 4u + j, params.n - 1u) * inner;\n    } else {\n      b_at[j] = b_base + min(column + j, columns - 1u); // the first COLUMN_VECTORS are used\n    }\n  }\n\n  var sum: array<vec4f, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  for (var k = 0u; k < inner; k++) {\n    var left: array<vec4f, ROWS>; // [i]: A's row i at 4 values of k; transposed: [kk · ROW_VECTORS + i / 4]\n    var right: array<vec4f, COLUMNS>; // [kk · COLUMN_VECTORS + j]: B's vector j at k = kk\n    if (TRANSPOSE_A) {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        // @unroll\n        for (var i = 0u; i < ROW_VECTORS; i++) {\n          left[kk * ROW_VECTORS + i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];\n        }\n      }\n    } else {\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        left[i] = a[a_at[i] + k];\n      }\n    }\n    if (TRANSPOSE_B) {\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        let b0 = b[b_at[j * 4u] + k];\n        let b1 = b[b_at[j * 4u + 1u] + k];\n        let b2 = b[b_at[j * 4u + 2u] + k];\n        let b3 = b[b_at[j * 4u + 3u] + k];\n        right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);\n        right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);\n        right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);\n        right[3u * COLUMN_VECTORS + j] = vec4f(b0.w, b1.w, b2.w, b3.w);\n      }\n    } else {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        // @unroll\n        for (var j = 0u; j < COLUMN_VECTORS; j++) {\n          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];\n        }\n      }\n    }\n    // @unroll\n    for (var kk = 0u; kk < 4u; kk++) {\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        // @unroll\n        for (var j = 0u; j < COLUMN_VECTORS; j++) {\n          if (TRANSPOSE_A) {\n            sum[i * COLUMN_VECTORS + j] += left[kk * ROW_VECTORS + i / 4u][i % 4u] * right[kk * COLUMN_VECTORS + j];\n          } else {\n            sum[i * COLUMN_VECTORS + j] += left[i][kk] * right[kk * COLUMN_VECTORS + j];\n          }\n        }\n      }\n    }\n  }\n\n  // @unroll\n  for (var i = 0u; i < ROWS; i++) {\n    if (row + i < params.m) {\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        if (column + j < columns) {\n          var value = sum[i * COLUMN_VECTORS + j];\n          if (BIAS) { value += bias[column + j]; }\n          if (ADDEND) { value += addend[((row + i) % params.addend_rows) * columns + column + j]; }\n          c[id.z * params.batch_stride_c / 4u + (row + i) * columns + column + j] = value;\n        }\n      }\n    }\n  }\n}\n",
+/** shaders/matmul/matmul_subgroup.wgsl */
+export const matmulSubgroup = {
+  "name": "matmul_subgroup",
+  "source": "// Matrix product of one subgroup a workgroup, every inner length a multiple of 4; matmul_frame says what is computed.\n//\n// The LANES invocations share ROWS rows of A: each lane reads its part of them and the others get it by broadcast, so\n// a value of A is read once for LANES · COLUMNS products. Each lane has its own COLUMNS columns of B. On adapters where\n// a read costs much more than a multiply-add, such as software ones, this is what counts.\n// LANES must be the adapter's subgroup size. Rows and columns past the edge are clamped when read, dropped when written.\n\nalias Vector = vec4f;\nconst WIDTH: u32 = 4u;\nconst LANES: u32 = 8u; // invocations of a subgroup, a power of 2\nconst ROWS: u32 = 32u; // outputs of one invocation; a multiple of LANES and of 4\nconst COLUMNS: u32 = 4u; // a multiple of 4\nconst COLUMN_VECTORS: u32 = COLUMNS / 4u;\nconst RIGHTS: u32 = 4u * COLUMN_VECTORS;\nconst ROW_VECTORS: u32 = ROWS / 4u;\nconst ROW_LOADS: u32 = ROWS / LANES; // vectors that a lane reads of A for 4 values of k\nconst VECTOR_LOADS: u32 = (ROW_VECTORS + LANES - 1u) / LANES; // and for one value of k when A is transposed\nconst ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;\n\n// What all matrix-product kernels share: C = epilogue(op(A) · op(B)), batched.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.\n// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).\n//\n// The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).\n// Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst SCALE: bool = false; // multiply by `scale`\nconst BIAS: bool = false; // add bias[column]\nconst GELU: bool = false; // apply GELU\nconst SAVE: bool = false; // store in `saved_out` what GELU is applied to\nconst GELU_BACKWARD: bool = false; // multiply by GELU′(saved)\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\n// Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.\nconst COLUMN_SUMS: bool = false;\n// Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].\nconst SPLIT: bool = false;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  share: u32, // values of k that one invocation sums; a multiple of 4 when SPLIT\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<Vector>;\n@group(0) @binding(2) var<storage, read> b: array<Vector>;\n@group(0) @binding(3) var<storage, read> bias: array<Vector>;\n@group(0) @binding(4) var<storage, read> addend: array<Vector>;\n@group(0) @binding(5) var<storage, read> saved: array<Vector>;\n@group(0) @binding(6) var<storage, read_write> c: array<Vector>;\n@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;\n@group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT\n\n// The first value of k that layer z of the grid sums, and the one after its last.\nfn inner_range(z: u32) -> vec2u {\n  if (SPLIT) { return vec2u(z * params.share, min((z + 1u) * params.share, params.k)); }\n  return vec2u(0u, params.k);\n}\n\nconst SLOPE: f32 = 0.7978845608028654; // √(2/π)\nconst CUBIC: f32 = 0.044715;\n\n// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.\nfn gate(x: Vector) -> Vector {\n  return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));\n}\n\nfn gelu_slope(x: Vector) -> Vector {\n  let share = gate(x); // and 1 − share is gate(−x)\n  return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);\n}\n\n// Finishes WIDTH neighbouring outputs of a row that is inside the matrix. `column` counts vectors.\nfn store(z: u32, row: u32, column: u32, sum: Vector) {\n  let columns = params.n / WIDTH;\n  let at = z * params.batch_stride_c / WIDTH + row * columns + column;\n  var value = sum;\n  if (SCALE) { value *= params.scale; }\n  if (BIAS && !COLUMN_SUMS) { value += bias[column]; }\n  if (SAVE) { saved_out[at] = value; }\n  if (GELU) { value *= gate(value); }\n  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }\n  if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }\n  c[at] = value;\n}\n\nfn store_column_sum(z: u32, column: u32, sum: Vector) {\n  var value = sum;\n  if (BIAS) { value += bias[column]; }\n  column_sums[select(0u, z * (params.n / WIDTH), SPLIT) + column] = value;\n}\n\n@compute @workgroup_size(LANES)\nfn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {\n  let row = group.y * ROWS;\n  let column = (group.x * LANES + lane) * COLUMN_VECTORS; // in vectors\n  let columns = params.n / 4u;\n  let a_base = group.z * params.batch_stride_a / 4u;\n  let b_base = group.z * params.batch_stride_b / 4u;\n  let inner = params.k / 4u;\n\n  // Where this lane's part of A and its columns of B start, in vectors.\n  var a_at: array<u32, ROW_LOADS>;\n  // @unroll\n  for (var i = 0u; i < ROW_LOADS; i++) {\n    if (TRANSPOSE_A) {\n      a_at[i] = a_base + min(row / 4u + i * LANES + lane, params.m / 4u - 1u); // the first VECTOR_LOADS are used\n    } else {\n      a_at[i] = a_base + min(row + i * LANES + lane, params.m - 1u) * inner;\n    }\n  }\n  var b_at: array<u32, COLUMNS>;\n  // @unroll\n  for (var j = 0u; j < COLUMNS; j++) {\n    if (TRANSPOSE_B) {\n      b_at[j] = b_base + min(column * 4u + j, params.n - 1u) * inner;\n    } else {\n      b_at[j] = b_base + min(column + j, columns - 1u); // the first COLUMN_VECTORS are used\n    }\n  }\n\n  var sum: array<vec4f, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  var column_sum: array<vec4f, COLUMN_VECTORS>;\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    column_sum[j] = vec4f(0.0);\n  }\n  let range = inner_range(group.z) / 4u;\n  for (var k = range.x; k < range.y; k++) {\n    var right: array<vec4f, RIGHTS>; // [kk · COLUMN_VECTORS + j]: B's vector j at k = kk\n    if (TRANSPOSE_B) {\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        let b0 = b[b_at[j * 4u] + k];\n        let b1 = b[b_at[j * 4u + 1u] + k];\n        let b2 = b[b_at[j * 4u + 2u] + k];\n        let b3 = b[b_at[j * 4u + 3u] + k];\n        right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);\n        right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);\n        right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);\n        right[3u * COLUMN_VECTORS + j] = vec4f(b0.w, b1.w, b2.w, b3.w);\n      }\n    } else {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        // @unroll\n        for (var j = 0u; j < COLUMN_VECTORS; j++) {\n          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];\n        }\n      }\n    }\n    if (COLUMN_SUMS) {\n      // @unroll\n      for (var i = 0u; i < RIGHTS; i++) {\n        column_sum[i % COLUMN_VECTORS] += right[i];\n      }\n    }\n    if (TRANSPOSE_A) {\n      // @unroll\n      for (var kk = 0u; kk < 4u; kk++) {\n        var part: array<vec4f, VECTOR_LOADS>; // 4 rows each, at k = kk\n        // @unroll\n        for (var i = 0u; i < VECTOR_LOADS; i++) {\n          part[i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];\n        }\n        // @unroll\n        for (var i = 0u; i < ROW_VECTORS; i++) {\n          let left = subgroupBroadcast(part[i / LANES], i % LANES);\n          // @unroll\n          for (var j = 0u; j < COLUMN_VECTORS; j++) {\n            // @unroll\n            for (var e = 0u; e < 4u; e++) {\n              sum[(i * 4u + e) * COLUMN_VECTORS + j] =\n                fma(vec4f(left[e]), right[kk * COLUMN_VECTORS + j], sum[(i * 4u + e) * COLUMN_VECTORS + j]);\n            }\n          }\n        }\n      }\n    } else {\n      var part: array<vec4f, ROW_LOADS>; // one row each, at 4 values of k\n      // @unroll\n      for (var i = 0u; i < ROW_LOADS; i++) {\n        part[i] = a[a_at[i] + k];\n      }\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        let left = subgroupBroadcast(part[i / LANES], i % LANES);\n        // @unroll\n        for (var j = 0u; j < COLUMN_VECTORS; j++) {\n          // @unroll\n          for (var kk = 0u; kk < 4u; kk++) {\n            sum[i * COLUMN_VECTORS + j] =\n              fma(vec4f(left[kk]), right[kk * COLUMN_VECTORS + j], sum[i * COLUMN_VECTORS + j]);\n          }\n        }\n      }\n    }\n  }\n\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    if (column + j < columns) {\n      if (COLUMN_SUMS && row == 0u) { store_column_sum(group.z, column + j, column_sum[j]); }\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        if (row + i < params.m) { store(group.z, row + i, column + j, sum[i * COLUMN_VECTORS + j]); }\n      }\n    }\n  }\n}\n",
   "constants": {
-    "TRANSPOSE_A": "bool",
-    "TRANSPOSE_B": "bool",
-    "BIAS": "bool",
-    "ADDEND": "bool",
+    "WIDTH": "u32",
+    "LANES": "u32",
     "ROWS": "u32",
     "COLUMNS": "u32",
-    "GROUP_ROWS": "u32",
-    "GROUP_COLUMNS": "u32",
     "COLUMN_VECTORS": "u32",
+    "RIGHTS": "u32",
     "ROW_VECTORS": "u32",
-    "ACCUMULATORS": "u32"
+    "ROW_LOADS": "u32",
+    "VECTOR_LOADS": "u32",
+    "ACCUMULATORS": "u32",
+    "TRANSPOSE_A": "bool",
+    "TRANSPOSE_B": "bool",
+    "SCALE": "bool",
+    "BIAS": "bool",
+    "GELU": "bool",
+    "SAVE": "bool",
+    "GELU_BACKWARD": "bool",
+    "ADDEND": "bool",
+    "COLUMN_SUMS": "bool",
+    "SPLIT": "bool",
+    "SLOPE": "f32",
+    "CUBIC": "f32"
   },
   "entryPoints": {
     "forward": {
@@ -1514,7 +1674,7 @@ export const matmulVec4 = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "m": {
               "offsetBytes": 0,
@@ -1528,21 +1688,29 @@ export const matmulVec4 = {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "addend_rows": {
+            "share": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "batch_stride_a": {
+            "addend_rows": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "batch_stride_b": {
+            "batch_stride_a": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "batch_stride_c": {
+            "batch_stride_b": {
               "offsetBytes": 24,
               "type": "u32"
+            },
+            "batch_stride_c": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 32,
+              "type": "f32"
             }
           }
         },
@@ -1566,9 +1734,148 @@ export const matmulVec4 = {
           "index": 4,
           "element": "vec4f"
         },
+        "saved": {
+          "kind": "read",
+          "index": 5,
+          "element": "vec4f"
+        },
         "c": {
           "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "saved_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "vec4f"
+        },
+        "column_sums": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/matmul/matmul_tiled.wgsl */
+export const matmulTiled = {
+  "name": "matmul_tiled",
+  "source": "// Matrix product through workgroup memory, every inner length a multiple of 4; matmul_frame says what is computed.\n//\n// A workgroup of GROUP_ROWS × GROUP_COLUMNS invocations computes a tile of TILE_M × TILE_N outputs, TILE_K values of k at\n// a time: both operands' parts go into workgroup memory with k outermost, whatever their layout, then each invocation\n// adds to its ROWS × COLUMNS outputs. Its vectors of rows and columns are spread over the tile, so that neighbouring\n// invocations read neighbouring words. Positions past the edges are clamped, or zero along k, and dropped when written.\n\nalias Vector = vec4f;\nconst WIDTH: u32 = 4u;\nconst ROWS: u32 = 8u; // outputs of one invocation; multiples of 4\nconst COLUMNS: u32 = 8u;\nconst GROUP_ROWS: u32 = 8u; // invocations of one workgroup\nconst GROUP_COLUMNS: u32 = 8u;\nconst TILE_K: u32 = 16u; // a multiple of 4\nconst COLUMN_VECTORS: u32 = COLUMNS / 4u;\nconst ROW_VECTORS: u32 = ROWS / 4u;\nconst ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;\nconst INVOCATIONS: u32 = GROUP_ROWS * GROUP_COLUMNS;\nconst TILE_ROWS: u32 = GROUP_ROWS * ROW_VECTORS; // TILE_M in vectors\nconst TILE_COLUMNS: u32 = GROUP_COLUMNS * COLUMN_VECTORS; // TILE_N in vectors\nconst A_VECTORS: u32 = TILE_ROWS * TILE_K;\nconst B_VECTORS: u32 = TILE_COLUMNS * TILE_K;\nconst INNER_VECTORS: u32 = TILE_K / 4u;\n\n// What all matrix-product kernels share: C = epilogue(op(A) · op(B)), batched.\n//\n// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].\n// Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.\n// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).\n//\n// The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).\n// Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.\n\nconst TRANSPOSE_A: bool = false;\nconst TRANSPOSE_B: bool = false;\nconst SCALE: bool = false; // multiply by `scale`\nconst BIAS: bool = false; // add bias[column]\nconst GELU: bool = false; // apply GELU\nconst SAVE: bool = false; // store in `saved_out` what GELU is applied to\nconst GELU_BACKWARD: bool = false; // multiply by GELU′(saved)\nconst ADDEND: bool = false; // add addend[row mod addend_rows, column]\n// Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.\nconst COLUMN_SUMS: bool = false;\n// Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].\nconst SPLIT: bool = false;\n\nstruct Params {\n  m: u32,\n  n: u32,\n  k: u32,\n  share: u32, // values of k that one invocation sums; a multiple of 4 when SPLIT\n  addend_rows: u32,\n  batch_stride_a: u32, // elements from one matrix of the batch to the next\n  batch_stride_b: u32,\n  batch_stride_c: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> a: array<Vector>;\n@group(0) @binding(2) var<storage, read> b: array<Vector>;\n@group(0) @binding(3) var<storage, read> bias: array<Vector>;\n@group(0) @binding(4) var<storage, read> addend: array<Vector>;\n@group(0) @binding(5) var<storage, read> saved: array<Vector>;\n@group(0) @binding(6) var<storage, read_write> c: array<Vector>;\n@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;\n@group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT\n\n// The first value of k that layer z of the grid sums, and the one after its last.\nfn inner_range(z: u32) -> vec2u {\n  if (SPLIT) { return vec2u(z * params.share, min((z + 1u) * params.share, params.k)); }\n  return vec2u(0u, params.k);\n}\n\nconst SLOPE: f32 = 0.7978845608028654; // √(2/π)\nconst CUBIC: f32 = 0.044715;\n\n// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.\nfn gate(x: Vector) -> Vector {\n  return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));\n}\n\nfn gelu_slope(x: Vector) -> Vector {\n  let share = gate(x); // and 1 − share is gate(−x)\n  return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);\n}\n\n// Finishes WIDTH neighbouring outputs of a row that is inside the matrix. `column` counts vectors.\nfn store(z: u32, row: u32, column: u32, sum: Vector) {\n  let columns = params.n / WIDTH;\n  let at = z * params.batch_stride_c / WIDTH + row * columns + column;\n  var value = sum;\n  if (SCALE) { value *= params.scale; }\n  if (BIAS && !COLUMN_SUMS) { value += bias[column]; }\n  if (SAVE) { saved_out[at] = value; }\n  if (GELU) { value *= gate(value); }\n  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }\n  if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }\n  c[at] = value;\n}\n\nfn store_column_sum(z: u32, column: u32, sum: Vector) {\n  var value = sum;\n  if (BIAS) { value += bias[column]; }\n  column_sums[select(0u, z * (params.n / WIDTH), SPLIT) + column] = value;\n}\n\nvar<workgroup> tile_a: array<vec4f, A_VECTORS>; // [k, row / 4]\nvar<workgroup> tile_b: array<vec4f, B_VECTORS>; // [k, column / 4]\n\n// Vector `at` of row `line` of a matrix whose rows hold `width` vectors; zero past the end of k.\nfn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {\n  if (inside) { return a[base + line * width + at]; }\n  return vec4f(0.0);\n}\n\nfn from_b(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {\n  if (inside) { return b[base + line * width + at]; }\n  return vec4f(0.0);\n}\n\n@compute @workgroup_size(INVOCATIONS)\nfn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let my_row = local / GROUP_COLUMNS;\n  let my_column = local % GROUP_COLUMNS;\n  let first_row = group.y * TILE_ROWS; // in vectors\n  let first_column = group.x * TILE_COLUMNS; // in vectors\n  let columns = params.n / 4u;\n  let a_base = group.z * params.batch_stride_a / 4u;\n  let b_base = group.z * params.batch_stride_b / 4u;\n  let range = inner_range(group.z);\n\n  var sum: array<vec4f, ACCUMULATORS>;\n  // @unroll\n  for (var i = 0u; i < ACCUMULATORS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  var column_sum: array<vec4f, COLUMN_VECTORS>;\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    column_sum[j] = vec4f(0.0);\n  }\n  for (var k = range.x; k < range.y; k += TILE_K) {\n    if (TRANSPOSE_A) {\n      for (var at = local; at < A_VECTORS; at += INVOCATIONS) {\n        let kk = k + at / TILE_ROWS;\n        let place = min(first_row + at % TILE_ROWS, params.m / 4u - 1u);\n        tile_a[at] = from_a(a_base, kk, place, params.m / 4u, kk < range.y);\n      }\n    } else {\n      // Blocks of 4 × 4, turned in registers.\n      for (var at = local; at < TILE_ROWS * INNER_VECTORS; at += INVOCATIONS) {\n        let place = at % TILE_ROWS;\n        let kk = at / TILE_ROWS * 4u;\n        let line = (first_row + place) * 4u;\n        let last = params.m - 1u;\n        let inside = k + kk < range.y;\n        let r0 = from_a(a_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r1 = from_a(a_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r2 = from_a(a_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r3 = from_a(a_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);\n        tile_a[kk * TILE_ROWS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);\n        tile_a[(kk + 1u) * TILE_ROWS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);\n        tile_a[(kk + 2u) * TILE_ROWS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);\n        tile_a[(kk + 3u) * TILE_ROWS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);\n      }\n    }\n    if (TRANSPOSE_B) {\n      for (var at = local; at < TILE_COLUMNS * INNER_VECTORS; at += INVOCATIONS) {\n        let place = at % TILE_COLUMNS;\n        let kk = at / TILE_COLUMNS * 4u;\n        let line = (first_column + place) * 4u;\n        let last = params.n - 1u;\n        let inside = k + kk < range.y;\n        let r0 = from_b(b_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r1 = from_b(b_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r2 = from_b(b_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);\n        let r3 = from_b(b_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);\n        tile_b[kk * TILE_COLUMNS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);\n        tile_b[(kk + 1u) * TILE_COLUMNS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);\n        tile_b[(kk + 2u) * TILE_COLUMNS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);\n        tile_b[(kk + 3u) * TILE_COLUMNS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);\n      }\n    } else {\n      for (var at = local; at < B_VECTORS; at += INVOCATIONS) {\n        let kk = k + at / TILE_COLUMNS;\n        let place = min(first_column + at % TILE_COLUMNS, columns - 1u);\n        tile_b[at] = from_b(b_base, kk, place, columns, kk < range.y);\n      }\n    }\n    workgroupBarrier();\n    // @unroll\n    for (var kk = 0u; kk < TILE_K; kk++) {\n      var left: array<vec4f, ROW_VECTORS>;\n      // @unroll\n      for (var i = 0u; i < ROW_VECTORS; i++) {\n        left[i] = tile_a[kk * TILE_ROWS + i * GROUP_ROWS + my_row];\n      }\n      // @unroll\n      for (var j = 0u; j < COLUMN_VECTORS; j++) {\n        let right = tile_b[kk * TILE_COLUMNS + j * GROUP_COLUMNS + my_column];\n        if (COLUMN_SUMS) { column_sum[j] += right; }\n        // @unroll\n        for (var i = 0u; i < ROWS; i++) {\n          sum[i * COLUMN_VECTORS + j] = fma(vec4f(left[i / 4u][i % 4u]), right, sum[i * COLUMN_VECTORS + j]);\n        }\n      }\n    }\n    workgroupBarrier();\n  }\n\n  // @unroll\n  for (var j = 0u; j < COLUMN_VECTORS; j++) {\n    let column = first_column + j * GROUP_COLUMNS + my_column;\n    if (column < columns) {\n      if (COLUMN_SUMS && first_row == 0u && my_row == 0u) { store_column_sum(group.z, column, column_sum[j]); }\n      // @unroll\n      for (var i = 0u; i < ROWS; i++) {\n        let row = (first_row + i / 4u * GROUP_ROWS + my_row) * 4u + i % 4u;\n        if (row < params.m) { store(group.z, row, column, sum[i * COLUMN_VECTORS + j]); }\n      }\n    }\n  }\n}\n",
+  "constants": {
+    "WIDTH": "u32",
+    "ROWS": "u32",
+    "COLUMNS": "u32",
+    "GROUP_ROWS": "u32",
+    "GROUP_COLUMNS": "u32",
+    "TILE_K": "u32",
+    "COLUMN_VECTORS": "u32",
+    "ROW_VECTORS": "u32",
+    "ACCUMULATORS": "u32",
+    "INVOCATIONS": "u32",
+    "TILE_ROWS": "u32",
+    "TILE_COLUMNS": "u32",
+    "A_VECTORS": "u32",
+    "B_VECTORS": "u32",
+    "INNER_VECTORS": "u32",
+    "TRANSPOSE_A": "bool",
+    "TRANSPOSE_B": "bool",
+    "SCALE": "bool",
+    "BIAS": "bool",
+    "GELU": "bool",
+    "SAVE": "bool",
+    "GELU_BACKWARD": "bool",
+    "ADDEND": "bool",
+    "COLUMN_SUMS": "bool",
+    "SPLIT": "bool",
+    "SLOPE": "f32",
+    "CUBIC": "f32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "m": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "n": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "k": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "share": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "addend_rows": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "batch_stride_a": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "batch_stride_b": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "batch_stride_c": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 32,
+              "type": "f32"
+            }
+          }
+        },
+        "a": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "b": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "bias": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "addend": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "saved": {
+          "kind": "read",
           "index": 5,
+          "element": "vec4f"
+        },
+        "c": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "saved_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "vec4f"
+        },
+        "column_sums": {
+          "kind": "read_write",
+          "index": 8,
           "element": "vec4f"
         }
       }

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { BufferRange, HostArray } from "../gpu/device.ts";
+import { type AdapterTraits, type BufferRange, type HostArray, portableTraits } from "../gpu/device.ts";
 import { linearGrid, type Workgroups } from "../gpu/recorder.ts";
 import { add } from "../gpu/shaders.gen.ts";
 import type { Arguments, Constants, EntryName, Shader } from "../gpu/shader.ts";
@@ -48,6 +48,23 @@ export interface Constant {
   readonly data: HostArray;
 }
 
+/** What a graph needs to know of the adapter that it will run on; a `Device` is one. */
+export interface Target {
+  readonly traits: AdapterTraits;
+  /** Winners of measured choices between variants, by class of shapes. */
+  readonly tuned: ReadonlyMap<string, string>;
+}
+
+/** A choice between variants of a kernel that compute the same. */
+export interface Choice {
+  /** The class of shapes, such as `matmul TN 64×256×1024`. */
+  readonly key: string;
+  /** Names of the variants, the one to take without a measurement first. */
+  readonly variants: readonly string[];
+  /** Records one instance with a variant over inputs of its own, and returns its output. */
+  readonly record: (graph: Graph, variant: string) => Tensor;
+}
+
 /** Records ops; see {@link https://jsr.io/@superbatch/superbatch the package} for how they make a model. */
 export class Graph {
   /** All dispatches in the order in which they run. */
@@ -56,10 +73,22 @@ export class Graph {
   readonly constants: Constant[] = [];
   /** Bound where an entry point has a buffer that the chosen constants leave unused. */
   readonly nothing: Tensor = new Tensor(new TensorStorage("nothing", 16), [1]);
+  /** The choices that ops made, by class of shapes. */
+  readonly choices: Map<string, Choice> = new Map();
   readonly #tape: TapeEntry[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
   #recordsTape = true;
   #phase = "";
+
+  /** A graph for an adapter; for any adapter when none is given. */
+  constructor(readonly target: Target = { traits: portableTraits, tuned: new Map() }) {}
+
+  /** The variant to record: the measured winner of the class, or else the first. */
+  choose(choice: Choice): string {
+    this.choices.set(choice.key, choice);
+    const winner = this.target.tuned.get(choice.key);
+    return winner !== undefined && choice.variants.includes(winner) ? winner : choice.variants[0];
+  }
 
   /** A tensor over a buffer that outlives the program. */
   external(
@@ -91,6 +120,16 @@ export class Graph {
     const tensor = this.temporary(label, shape, data instanceof Uint32Array ? "u32" : "f32");
     this.constants.push({ tensor, data });
     return tensor;
+  }
+
+  /** What an entry point writes into when the chosen constants leave the binding unused. */
+  unused(): Tensor {
+    return this.temporary("unused", [4]);
+  }
+
+  /** Whether a gradient may flow back to any of these: if not, an op need not save anything for it. */
+  tracks(inputs: readonly Tensor[]): boolean {
+    return this.#recordsTape && inputs.some((input) => input.differentiable);
   }
 
   /** Marks what `build` records as one part of the step, for the FLOP ledger and the profiler. */
@@ -160,7 +199,7 @@ export class Graph {
    * @returns the output to hand to the next op
    */
   differentiate(output: Tensor, inputs: readonly Tensor[], backward: (gradient: Tensor) => void): Tensor {
-    if (!this.#recordsTape || !inputs.some((input) => input.differentiable)) return output;
+    if (!this.tracks(inputs)) return output;
     const tracked = new Tensor(output.storage, output.shape, output.dtype, output.offsetBytes, true);
     this.#tape.push({ output: tracked, backward });
     return tracked;

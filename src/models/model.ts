@@ -204,7 +204,7 @@ export class DualEncoder implements Disposable {
       const inputBytes = EMBED_BATCH * width * 4, outputBytes = EMBED_BATCH * columns * 4;
       const input = this.device.createBuffer(`${key} input`, inputBytes);
       const output = this.device.createBuffer(`${key} output`, outputBytes);
-      const graph = new Graph();
+      const graph = new Graph(this.device);
       const tensor = graph.external(key, [EMBED_BATCH, width], {
         buffer: input,
         offsetBytes: 0,
@@ -237,7 +237,7 @@ export class DualEncoder implements Disposable {
 
   /** Floating-point operations of embedding one pair, as the programs count them. */
   forwardFlops(patchSize: number = this.config.vision.patchSize): number {
-    const graph = new Graph();
+    const graph = new Graph(this.device);
     const parameters = this.parameters.tensors(graph, { differentiable: false });
     const { vision, text } = this.config;
     const pixels = graph.temporary("pixels", [1, vision.imageSize ** 2 * 3 / 4], "u32");

@@ -7,9 +7,9 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { selfAttention } from "../ops/attention.ts";
-import { gelu } from "../ops/gelu.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { linear } from "../ops/matmul.ts";
+import { type LinearParameters, mlp as mlpOp } from "../ops/mlp.ts";
 import type { TowerConfig } from "./config.ts";
 import type { Initializer, ParameterSpec, ParameterTensors } from "./parameters.ts";
 
@@ -83,8 +83,12 @@ export function residualMlp(
   { norm, mlp }: { norm: string; mlp: string },
   x: Tensor,
 ): Tensor {
-  const hidden = linearLayer(graph, parameters, `${mlp}.in`, normLayer(graph, parameters, norm, x));
-  return linearLayer(graph, parameters, `${mlp}.out`, gelu(graph, hidden), x);
+  const layer = (name: string): LinearParameters => ({
+    weight: parameters.get(`${name}.weight`),
+    bias: parameters.get(`${name}.bias`),
+  });
+  const layers = { in: layer(`${mlp}.in`), out: layer(`${mlp}.out`) };
+  return mlpOp(graph, normLayer(graph, parameters, norm, x), layers, x);
 }
 
 /**

@@ -4,43 +4,43 @@
  * @module
  */
 
-import type { Workgroups } from "../gpu/recorder.ts";
-import { matmul as matmulScalar, matmulVec4 } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
 import { expectShape, type Tensor } from "../graph/tensor.ts";
+import { type MatmulShape, type MatmulVariant, matmulVariants } from "./matmul_variants.ts";
 import { sumRows } from "./sum_rows.ts";
 
-/** What a matrix product does besides multiplying. */
+/** What a matrix product does besides multiplying, in this order. */
 export interface MatmulOptions {
   /** `a` is stored as [K, M]. */
   readonly transposeA?: boolean;
   /** `b` is stored as [N, K]. */
   readonly transposeB?: boolean;
+  /** Factor on the product. */
+  readonly scale?: number;
   /** [N], added to every row. */
   readonly bias?: Tensor | null;
+  /** Apply GELU (tanh approximation); `save` is also to return what it was applied to. */
+  readonly gelu?: "apply" | "save";
+  /** [M, N], what GELU was applied to in the forward pass: multiply by its derivative there. */
+  readonly geluBackward?: Tensor;
   /** [R, N], added to row r as its row r mod R. */
   readonly addend?: Tensor | null;
-  /** Where the product goes; a fresh temporary when left out. */
+  /** Also sum op(B) over k; with a tensor [N], which is added. */
+  readonly columnSums?: { readonly label: string; readonly addend: Tensor | null };
+  /** Name of the product. */
   readonly label?: string;
+  /** Takes this variant instead of the tuned or default one. */
+  readonly variant?: string;
 }
 
-/** Outputs that one invocation keeps, and invocations of a workgroup. */
-interface Tile {
-  readonly ROWS: number;
-  readonly COLUMNS: number;
-  readonly GROUP_ROWS: number;
-  readonly GROUP_COLUMNS: number;
-}
-
-const scalarTile: Tile = { ROWS: 4, COLUMNS: 4, GROUP_ROWS: 8, GROUP_COLUMNS: 8 };
-const vectorTile: Tile = { ROWS: 8, COLUMNS: 8, GROUP_ROWS: 8, GROUP_COLUMNS: 4 };
-
-function grid(tile: Tile, m: number, n: number, batch: number): Workgroups {
-  return [
-    Math.ceil(n / (tile.COLUMNS * tile.GROUP_COLUMNS)),
-    Math.ceil(m / (tile.ROWS * tile.GROUP_ROWS)),
-    batch,
-  ];
+/** What {@link multiply} computed. */
+export interface MatmulResult {
+  /** [M, N] or [batch, M, N] */
+  readonly product: Tensor;
+  /** [M, N], what GELU was applied to, if it was to be saved. */
+  readonly saved: Tensor | null;
+  /** [N], if they were asked for. */
+  readonly columnSums: Tensor | null;
 }
 
 /**
@@ -52,7 +52,92 @@ function grid(tile: Tile, m: number, n: number, batch: number): Workgroups {
  * @throws TypeError when inner lengths or batches differ
  */
 export function matmul(graph: Graph, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false, bias = null, addend = null, label = "product" } = options;
+  return multiply(graph, a, b, options).product;
+}
+
+/**
+ * Records a matrix product with all that its epilogue can do; see {@link matmul}.
+ *
+ * @throws TypeError when inner lengths or batches differ
+ */
+export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOptions = {}): MatmulResult {
+  const shape = shapeOf(a, b, options);
+  const { m, n, batch } = shape;
+  const { bias = null, addend = null, geluBackward = null, gelu, columnSums = null, label = "product" } =
+    options;
+  if (bias) expectShape(bias, [n], "bias");
+  if (bias && columnSums) throw new TypeError(`"${label}" cannot have both a bias and column sums`);
+  const addendRows = addend ? addend.size / n : 1;
+  const finishes = options.scale !== undefined || bias !== null || gelu !== undefined ||
+    geluBackward !== null;
+  const splittable = !finishes && (addend === null || addendRows === m);
+  const variant = chooseVariant(graph, shape, splittable, options.variant);
+  const { splits } = variant;
+
+  const split = splits > 1;
+  const whole = a.shape.length === 3 ? [batch, m, n] : [m, n];
+  const c = split ? graph.temporary(`parts of ${label}`, [splits, m * n]) : graph.temporary(label, whole);
+  const saved = gelu === "save" ? graph.temporary(`${label} before GELU`, whole) : null;
+  const sums = columnSums &&
+    graph.temporary(columnSums.label, split ? [splits, n] : [n]);
+  const sumsAddend = columnSums?.addend ?? null;
+  const { k } = shape;
+  const share = split ? Math.ceil(k / splits / 4) * 4 : k;
+  graph.dispatch(
+    variant.shader,
+    "forward",
+    {
+      params: {
+        m,
+        n,
+        k,
+        share,
+        addend_rows: addendRows,
+        batch_stride_a: batch > 1 ? m * k : 0,
+        batch_stride_b: batch > 1 ? k * n : 0,
+        batch_stride_c: m * n,
+        scale: options.scale ?? 1,
+      },
+      a,
+      b,
+      bias: bias ?? (split ? null : sumsAddend) ?? graph.nothing,
+      addend: !split && addend ? addend : graph.nothing,
+      saved: geluBackward ?? graph.nothing,
+      c,
+      saved_out: saved ?? graph.unused(),
+      column_sums: sums ?? graph.unused(),
+    },
+    {
+      workgroups: [Math.ceil(n / variant.tile[1]), Math.ceil(m / variant.tile[0]), split ? splits : batch],
+      constants: {
+        TRANSPOSE_A: shape.transposeA,
+        TRANSPOSE_B: shape.transposeB,
+        SCALE: options.scale !== undefined,
+        BIAS: bias !== null || (!split && sumsAddend !== null),
+        GELU: gelu !== undefined,
+        SAVE: saved !== null,
+        GELU_BACKWARD: geluBackward !== null,
+        ADDEND: !split && addend !== null,
+        COLUMN_SUMS: sums !== null,
+        SPLIT: split,
+        ...variant.constants,
+      },
+      flops: 2 * batch * m * n * k,
+    },
+  );
+  if (!split) return { product: c, saved, columnSums: sums };
+  return {
+    product: sumRows(graph, c, addend?.reshape(m * n) ?? null, label).reshape(m, n),
+    saved,
+    columnSums: sums && sumRows(graph, sums, sumsAddend, columnSums!.label),
+  };
+}
+
+function shapeOf(
+  a: Tensor,
+  b: Tensor,
+  { transposeA = false, transposeB = false, label }: MatmulOptions,
+): MatmulShape {
   const batched = a.shape.length === 3;
   const batch = batched ? a.shape[0] : 1;
   const [a0, a1] = a.shape.slice(-2), [b0, b1] = b.shape.slice(-2);
@@ -60,50 +145,88 @@ export function matmul(graph: Graph, a: Tensor, b: Tensor, options: MatmulOption
   const [inner, n] = transposeB ? [b1, b0] : [b0, b1];
   if (inner !== k || a.shape.length !== b.shape.length || (batched && b.shape[0] !== batch)) {
     throw new TypeError(
-      `Cannot multiply [${a.shape}]${transposeA ? "ᵀ" : ""} by [${b.shape}]${
-        transposeB ? "ᵀ" : ""
-      } in "${label}": ` +
-        `inner size is ${inner}, expected ${k}`,
+      `Cannot multiply [${a.shape}]${transposeA ? "ᵀ" : ""} by [${b.shape}]${transposeB ? "ᵀ" : ""} in ` +
+        `"${label ?? "product"}": inner size is ${inner}, expected ${k}`,
     );
   }
-  if (bias) expectShape(bias, [n], "bias");
-  const c = graph.temporary(label, batched ? [batch, m, n] : [m, n]);
-  const vectors = n % 4 === 0 && (k % 4 === 0 || (transposeA && !transposeB)) &&
-    (!transposeA || m % 4 === 0) &&
-    k % 4 === 0;
-  const tile = vectors ? vectorTile : scalarTile;
-  graph.dispatch(
-    vectors ? matmulVec4 : matmulScalar,
-    "forward",
-    {
-      params: {
-        m,
-        n,
-        k,
-        addend_rows: addend ? addend.size / n : 1,
-        batch_stride_a: batched ? m * k : 0,
-        batch_stride_b: batched ? k * n : 0,
-        batch_stride_c: batched ? m * n : 0,
-      },
-      a,
-      b,
-      bias: bias ?? graph.nothing,
-      addend: addend ?? graph.nothing,
-      c,
+  return { m, n, k, batch, transposeA, transposeB };
+}
+
+/** Lengths up to the same power of 2 share a class: what is best changes slowly. */
+const classOf = (length: number) => 2 ** Math.ceil(Math.log2(length));
+
+function chooseVariant(
+  graph: Graph,
+  shape: MatmulShape,
+  splittable: boolean,
+  forced: string | undefined,
+): MatmulVariant {
+  const variants = matmulVariants(shape, graph.target.traits, splittable);
+  const byName = (name: string) => {
+    const found = variants.find((variant) => variant.name === name);
+    if (found) return found;
+    throw new RangeError(
+      `There is no variant "${name}" for this product: choose one of ${
+        variants.map(({ name }) => name).join(", ")
+      }`,
+    );
+  };
+  if (forced !== undefined) return byName(forced);
+  if (variants.length === 1) return variants[0];
+  const { m, n, k, batch, transposeA, transposeB } = shape;
+  const form = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
+  const lengths = [m, n, k].map(classOf).join("×");
+  return byName(graph.choose({
+    key: `matmul ${form} ${lengths}${batch > 1 ? ` of ${classOf(batch)}` : ""}${
+      splittable ? "" : ", finished"
+    }`,
+    variants: variants.map(({ name }) => name),
+    record: (trial, variant) => {
+      const matrix = (label: string, rows: number, columns: number) => {
+        const sizes = batch > 1 ? [batch, rows, columns] : [rows, columns];
+        return trial.constant(label, sizes, wave(batch * rows * columns));
+      };
+      const a = transposeA ? matrix("a", k, m) : matrix("a", m, k);
+      const b = transposeB ? matrix("b", n, k) : matrix("b", k, n);
+      return matmul(trial, a, b, { transposeA, transposeB, variant });
     },
-    {
-      workgroups: grid(tile, m, n, batch),
-      constants: {
-        TRANSPOSE_A: transposeA,
-        TRANSPOSE_B: transposeB,
-        BIAS: bias !== null,
-        ADDEND: addend !== null,
-        ...tile,
-      },
-      flops: 2 * batch * m * n * k,
-    },
-  );
-  return c;
+  }));
+}
+
+/** Numbers without a pattern that a wrong kernel could reproduce. */
+function wave(size: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7) / 2);
+}
+
+/**
+ * The gradients of a layer's weight and bias: dW = xᵀ · dy and db = Σ dy, in one pass over `dy`.
+ *
+ * @param x [M, K]
+ * @param dy [M, N]
+ * @param weight [K, N]
+ * @param bias [N]
+ */
+export function contributeWeightGradients(
+  graph: Graph,
+  { x, dy, weight, bias }: { x: Tensor; dy: Tensor; weight: Tensor; bias: Tensor },
+): void {
+  const labels = { weight: `d ${weight.label}`, bias: `d ${bias.label}` };
+  if (!weight.differentiable || !bias.differentiable) {
+    graph.contribute(
+      weight,
+      (addend) => matmul(graph, x, dy, { transposeA: true, addend, label: labels.weight }),
+    );
+    graph.contribute(bias, (addend) => sumRows(graph, dy, addend, labels.bias));
+    return;
+  }
+  const { product, columnSums } = multiply(graph, x, dy, {
+    transposeA: true,
+    addend: graph.gradient(weight) ?? null,
+    columnSums: { label: labels.bias, addend: graph.gradient(bias) ?? null },
+    label: labels.weight,
+  });
+  graph.contribute(weight, () => product);
+  graph.contribute(bias, () => columnSums!);
 }
 
 /**
@@ -123,11 +246,7 @@ export function linear(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor, re
       x,
       (addend) => matmul(graph, dy, weight, { transposeB: true, addend, label: `d ${x.label}` }),
     );
-    graph.contribute(
-      weight,
-      (addend) => matmul(graph, x, dy, { transposeA: true, addend, label: `d ${weight.label}` }),
-    );
-    graph.contribute(bias, (addend) => sumRows(graph, dy, addend, `d ${bias.label}`).reshape(...bias.shape));
+    contributeWeightGradients(graph, { x, dy, weight, bias });
     if (residual) broadcastBack(graph, residual, dy);
   });
 }

@@ -109,7 +109,7 @@ export async function selectJointly(
     return { buffer, offsetBytes: 0, sizeBytes: buffer.size };
   };
   try {
-    const graph = new Graph();
+    const graph = new Graph(device);
     const pairing = (name: string, { image, text, width, logitScale, logitBias }: HostEmbeddings) => {
       const matrix = (side: string, data: Float32Array) =>
         graph.external(`${name} ${side}`, [superBatch, width], upload(`${name} ${side}`, data));

@@ -148,7 +148,7 @@ async function buildStep(
   const indices = new Ring(device, "selected indices", options.ringCapacity, batch);
   owned.push(scalars.range.buffer, indices.range.buffer);
 
-  const graph = new Graph();
+  const graph = new Graph(device);
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
     graph.external(name, shape, inputs[name], { dtype });
   const superBatchTensors: BatchTensors = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { packUniform } from "../../src/gpu/kernel.ts";
-import { gelu, matmul } from "../../src/gpu/shaders.gen.ts";
+import { gelu, matmulScalar as matmul } from "../../src/gpu/shaders.gen.ts";
 import type { UniformBinding } from "../../src/gpu/shader.ts";
 import { sharesDevice, testDevice } from "./device.ts";
 

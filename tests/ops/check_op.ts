@@ -1,6 +1,6 @@
 /** Holds an op against its float64 reference, forward and backward, once and with summed gradients. */
 import assert from "node:assert/strict";
-import type { Graph } from "../../src/graph/graph.ts";
+import type { Graph, Target } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { assertClose } from "../reference/compare.ts";
 import { type Input, randomInput, runOp } from "./run_graph.ts";
@@ -25,14 +25,16 @@ export interface OpCase {
   };
   /** False for an op whose input feeds it alone, so that its gradients never sum. */
   readonly sums?: boolean;
+  /** What decides between variants of kernels; the test device itself when left out. */
+  readonly target?: Target;
 }
 
 /** Runs the op, then twice on the same inputs, whose gradients must double. */
-export async function checkOp({ inputs, op, reference, sums = true }: OpCase): Promise<void> {
+export async function checkOp({ inputs, op, reference, sums = true, target }: OpCase): Promise<void> {
   let dy: Float32Array = new Float32Array();
   const seed = ({ shape }: Tensor) => dy = randomInput(99, shape).data;
   for (const uses of sums ? [1, 2] : [1]) {
-    const actual = await runOp(inputs, op, seed, uses);
+    const actual = await runOp(inputs, op, seed, uses, target);
     const { output, gradients = {} } = reference(dy);
     assertClose(actual.output, output.value, { ...output, name: "output" });
     assert.deepEqual(

@@ -1,41 +1,181 @@
 import assert from "node:assert/strict";
-import { Graph } from "../../src/graph/graph.ts";
-import { linear, matmul } from "../../src/ops/matmul.ts";
+import { portableTraits } from "../../src/gpu/device.ts";
+import { Graph, type Target } from "../../src/graph/graph.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
+import { linear, matmul, multiply } from "../../src/ops/matmul.ts";
+import { type MatmulShape, matmulVariants } from "../../src/ops/matmul_variants.ts";
 import { sumRows } from "../../src/ops/sum_rows.ts";
-import { sharesDevice } from "../gpu/device.ts";
+import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { assertClose } from "../reference/compare.ts";
+import { gelu, geluBackward } from "../reference/gelu.ts";
 import { linearBackward } from "../reference/linear.ts";
 import { type Form, matmul as expectedProduct } from "../reference/matmul.ts";
 import { checkOp } from "./check_op.ts";
 import { randomInput, runOp } from "./run_graph.ts";
 
-// [m, n, k]: the scalar kernel first, then multiples of 4 for the vec4 kernel, on and off the tile's grid.
-const sizes = [[1, 1, 1], [3, 5, 7], [65, 33, 65], [2, 4, 6], [4, 4, 4], [8, 12, 20], [68, 36, 100], [
-  64,
-  64,
-  64,
+const software = await testDevice();
+/** Every adapter that variants are made for. The test device runs all of them: it has subgroups. */
+const targets = {
+  "this adapter": software,
+  "a GPU": { traits: { ...software.traits, software: false }, tuned: new Map() },
+  "the portable floor": { traits: portableTraits, tuned: new Map() },
+};
+
+/** The names of all variants of a product, with a target that offers each. */
+function variantsOf(shape: MatmulShape, splittable: boolean): [name: string, target: Target][] {
+  return Object.values(targets).flatMap((target) =>
+    matmulVariants(shape, target.traits, splittable).map(({ name }): [string, Target] => [name, target])
+  );
+}
+
+const formOf = (form: Form) => ({ transposeA: form === "TN", transposeB: form === "NT" });
+
+// [batch, m, n, k]: lengths that need the scalar kernel first, then multiples of 4, on and off every tile's grid.
+const sizes = [[1, 1, 1, 1], [3, 3, 5, 7], [1, 65, 33, 65], [1, 2, 4, 6], [1, 4, 4, 4], [3, 8, 12, 20], [
+  1,
+  132,
+  260,
+  36,
 ]];
 
 for (const form of ["NN", "NT", "TN"] satisfies Form[]) {
-  Deno.test({ name: `matmul ${form}`, ...sharesDevice }, async () => {
-    for (const [m, n, k] of sizes) {
-      for (const batch of [0, 3]) {
-        const count = Math.max(1, batch), outer = batch ? [batch] : [];
-        const a = randomInput(1, [...outer, ...form === "TN" ? [k, m] : [m, k]]);
-        const b = randomInput(2, [...outer, ...form === "NT" ? [n, k] : [k, n]]);
+  Deno.test({ name: `matmul ${form}, every variant`, ...sharesDevice }, async () => {
+    for (const [count, m, n, k] of sizes) {
+      const outer = count > 1 ? [count] : [];
+      const a = randomInput(1, [...outer, ...form === "TN" ? [k, m] : [m, k]]);
+      const b = randomInput(2, [...outer, ...form === "NT" ? [n, k] : [k, n]]);
+      const expected = Array.from({ length: count }, (_, i) => {
+        const slice = (x: Float32Array) => x.subarray(i * x.length / count, (i + 1) * x.length / count);
+        return [...expectedProduct(form, slice(a.data), slice(b.data), { m, n, k })];
+      }).flat();
+      for (const [variant, target] of variantsOf({ m, n, k, batch: count, ...formOf(form) }, false)) {
         const { output } = await runOp(
           { a, b },
-          (graph, t) => matmul(graph, t.a, t.b, { transposeA: form === "TN", transposeB: form === "NT" }),
+          (graph, t) => matmul(graph, t.a, t.b, { ...formOf(form), variant, scale: 0.5 }),
+          undefined,
+          1,
+          target,
         );
-        const expected = Array.from({ length: count }, (_, i) => {
-          const slice = (x: Float32Array) => x.subarray(i * x.length / count, (i + 1) * x.length / count);
-          return [...expectedProduct(form, slice(a.data), slice(b.data), { m, n, k })];
-        }).flat();
-        assertClose(output, expected, { name: `${form} of ${[batch, m, n, k]}`, reduction: k });
+        assertClose(output, expected.map((value) => value / 2), {
+          name: `${form} of ${[count, m, n, k]}, ${variant}`,
+          reduction: k,
+        });
       }
     }
   });
 }
+
+Deno.test(
+  { name: "every variant finishes its sums: bias, GELU, addend, column sums", ...sharesDevice },
+  async () => {
+    for (const [m, n, k] of [[5, 3, 7], [36, 68, 20]]) {
+      const shape = { m, n, k, batch: 1, transposeA: false, transposeB: false };
+      const a = randomInput(1, [m, k]), b = randomInput(2, [k, n]), bias = randomInput(3, [n]);
+      const addend = randomInput(4, [m, n]), before = randomInput(5, [m, n]);
+      before.data.set([-1e4, 1e4, -20, 20, -5]);
+      const product = expectedProduct("NN", a.data, b.data, { m, n, k });
+      const biased = product.map((value, at) => value + bias.data[at % n]);
+      const slopes = geluBackward(before.data, before.data.map(() => 1));
+      const sums = Float64Array.from({ length: n }, (_, column) => {
+        let sum = 0;
+        for (let row = 0; row < k; row++) sum += b.data[row * n + column];
+        return sum + bias.data[column];
+      });
+      for (const [variant, target] of variantsOf(shape, false)) {
+        const run = async (build: (graph: Graph, t: Record<string, Tensor>) => Tensor) =>
+          (await runOp({ a, b, bias, addend, before }, build, undefined, 1, target)).output;
+        const holds = (actual: Float32Array, expected: ArrayLike<number>, what: string) =>
+          assertClose(actual, expected, { name: `${what} of ${[m, n, k]}, ${variant}`, reduction: k + 2 });
+        const options = (t: Record<string, Tensor>) => ({
+          variant,
+          bias: t.bias,
+          addend: t.addend,
+          gelu: "save" as const,
+        });
+        holds(
+          await run((graph, t) => multiply(graph, t.a, t.b, options(t)).product),
+          gelu(biased).map((value, at) => value + addend.data[at]),
+          "GELU",
+        );
+        holds(
+          await run((graph, t) => multiply(graph, t.a, t.b, options(t)).saved!),
+          biased,
+          "what GELU was applied to",
+        );
+        holds(
+          await run((graph, t) => matmul(graph, t.a, t.b, { variant, geluBackward: t.before })),
+          product.map((value, at) => value * slopes[at]),
+          "GELU's derivative",
+        );
+        const columnSums = (t: Record<string, Tensor>) => ({
+          variant,
+          columnSums: { label: "sums", addend: t.bias },
+        });
+        holds(
+          await run((graph, t) => multiply(graph, t.a, t.b, columnSums(t)).columnSums!),
+          sums,
+          "column sums",
+        );
+      }
+    }
+  },
+);
+
+Deno.test({ name: "k in parts gives the product and the column sums", ...sharesDevice }, async () => {
+  for (const [m, n, k] of [[8, 12, 260], [36, 20, 1028]]) {
+    const shape = { m, n, k, batch: 1, transposeA: true, transposeB: false };
+    const a = randomInput(1, [k, m]), b = randomInput(2, [k, n]), addend = randomInput(3, [m, n]);
+    const bias = randomInput(4, [n]);
+    const product = expectedProduct("TN", a.data, b.data, { m, n, k }).map((value, at) =>
+      value + addend.data[at]
+    );
+    const sums = new Float64Array(n);
+    b.data.forEach((value, at) => sums[at % n] += value);
+    const parted = variantsOf(shape, true).filter(([name]) => name.includes("k in"));
+    assert.ok(parted.length > 3);
+    for (const [variant, target] of parted) {
+      const run = async (result: "product" | "columnSums") =>
+        (await runOp(
+          { a, b, addend, bias },
+          (graph, t) =>
+            multiply(graph, t.a, t.b, {
+              transposeA: true,
+              variant,
+              addend: t.addend,
+              columnSums: { label: "sums", addend: t.bias },
+            })[result]!,
+          undefined,
+          1,
+          target,
+        )).output;
+      assertClose(await run("product"), product, { name: `product, ${variant}`, reduction: k });
+      assertClose(await run("columnSums"), sums.map((sum, at) => sum + bias.data[at]), {
+        name: `column sums, ${variant}`,
+        reduction: k,
+      });
+    }
+  }
+});
+
+Deno.test("a product takes the measured winner of its class, and else the first variant", () => {
+  const record = (tuned: ReadonlyMap<string, string>) => {
+    const graph = new Graph({ traits: portableTraits, tuned });
+    matmul(graph, graph.temporary("a", [60, 32]), graph.temporary("b", [32, 64]));
+    return { graph, kernel: graph.dispatches[0].shader.name };
+  };
+  const { graph, kernel } = record(new Map());
+  assert.equal(kernel, "matmul_tiled");
+  const [[key, { variants }]] = graph.choices;
+  assert.equal(key, "matmul NN 64×64×32");
+  const direct = variants.find((name) => name.startsWith("direct"))!;
+  assert.equal(record(new Map([[key, direct]])).kernel, "matmul_direct");
+  assert.equal(record(new Map([[key, "of an older version"]])).kernel, "matmul_tiled");
+  assert.throws(
+    () =>
+      matmul(new Graph(), graph.temporary("a", [4, 4]), graph.temporary("b", [4, 4]), { variant: "none" }),
+    { name: "RangeError", message: /"none".*tiled/ },
+  );
+});
 
 for (const [rows, n, k] of [[3, 5, 7], [8, 12, 20]]) {
   Deno.test(

@@ -1,5 +1,5 @@
 /** Runs a small graph with every buffer guarded: written memory starts as NaN, and sentinels lie behind every buffer. */
-import { Graph } from "../../src/graph/graph.ts";
+import { Graph, type Target } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
 import { type Shape, Tensor, type TensorStorage } from "../../src/graph/tensor.ts";
 import { testDevice } from "../gpu/device.ts";
@@ -33,6 +33,7 @@ export function randomInput(seed: number, shape: Shape, deviation = 1): Input & 
  * past it is caught, although WebGPU would drop accesses outside a binding.
  *
  * @param uses how often the op is applied to the same inputs; gradients then sum over the uses
+ * @param target what decides between variants; the test device itself when left out
  * @throws Error when a sentinel behind a buffer was overwritten
  */
 export async function runOp(
@@ -40,9 +41,10 @@ export async function runOp(
   op: (graph: Graph, tensors: { readonly [name: string]: Tensor }) => Tensor,
   seed?: (output: Tensor) => Float32Array,
   uses = 1,
+  target?: Target,
 ): Promise<GuardedResult> {
   const device = await testDevice();
-  const graph = new Graph();
+  const graph = new Graph(target ?? device);
   const guarded = new Map<TensorStorage, { buffer: GPUBuffer; words: number; sentinel: number }>();
   const guard = (label: string, words: number, data?: Float32Array | Uint32Array) => {
     const sentinel = SENTINEL + guarded.size;

@@ -1,14 +1,10 @@
-// Matrix product, C = op(A) · op(B) + bias + addend, batched; every inner length a multiple of 4.
+// Matrix product straight from memory, every inner length a multiple of 4; matmul_frame says what is computed.
 //
-// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].
-// Each invocation keeps ROWS × COLUMNS outputs in registers and reads the operands straight from memory, so the same
-// text serves adapters whose workgroup memory is slow. Rows and columns past the edge are clamped when read and
-// dropped when written. Deterministic: one invocation sums one output in order of k.
+// Each invocation keeps ROWS × COLUMNS outputs in registers. Nothing is shared, so the text serves adapters whose
+// workgroup memory is slow or small. Rows and columns past the edge are clamped when read and dropped when written.
 
-const TRANSPOSE_A: bool = false;
-const TRANSPOSE_B: bool = false;
-const BIAS: bool = false; // add bias[column]
-const ADDEND: bool = false; // add addend[row mod addend_rows, column]
+alias Vector = vec4f;
+const WIDTH: u32 = 4u;
 const ROWS: u32 = 8u; // outputs of one invocation; multiples of 4
 const COLUMNS: u32 = 8u;
 const GROUP_ROWS: u32 = 8u; // invocations of one workgroup
@@ -17,22 +13,7 @@ const COLUMN_VECTORS: u32 = COLUMNS / 4u;
 const ROW_VECTORS: u32 = ROWS / 4u;
 const ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;
 
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  addend_rows: u32,
-  batch_stride_a: u32, // elements from one matrix of the batch to the next
-  batch_stride_b: u32,
-  batch_stride_c: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<vec4f>;
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-@group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read> addend: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> c: array<vec4f>;
+// @include matmul_frame.wgsl
 
 @compute @workgroup_size(GROUP_COLUMNS, GROUP_ROWS)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
@@ -69,7 +50,13 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   for (var i = 0u; i < ACCUMULATORS; i++) {
     sum[i] = vec4f(0.0);
   }
-  for (var k = 0u; k < inner; k++) {
+  var column_sum: array<vec4f, COLUMN_VECTORS>;
+  // @unroll
+  for (var j = 0u; j < COLUMN_VECTORS; j++) {
+    column_sum[j] = vec4f(0.0);
+  }
+  let range = inner_range(id.z) / 4u;
+  for (var k = range.x; k < range.y; k++) {
     var left: array<vec4f, ROWS>; // [i]: A's row i at 4 values of k; transposed: [kk · ROW_VECTORS + i / 4]
     var right: array<vec4f, COLUMNS>; // [kk · COLUMN_VECTORS + j]: B's vector j at k = kk
     if (TRANSPOSE_A) {
@@ -110,13 +97,19 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     // @unroll
     for (var kk = 0u; kk < 4u; kk++) {
       // @unroll
-      for (var i = 0u; i < ROWS; i++) {
+      for (var j = 0u; j < COLUMN_VECTORS; j++) {
+        if (COLUMN_SUMS) { column_sum[j] += right[kk * COLUMN_VECTORS + j]; }
         // @unroll
-        for (var j = 0u; j < COLUMN_VECTORS; j++) {
+        for (var i = 0u; i < ROWS; i++) {
           if (TRANSPOSE_A) {
-            sum[i * COLUMN_VECTORS + j] += left[kk * ROW_VECTORS + i / 4u][i % 4u] * right[kk * COLUMN_VECTORS + j];
+            sum[i * COLUMN_VECTORS + j] = fma(
+              vec4f(left[kk * ROW_VECTORS + i / 4u][i % 4u]),
+              right[kk * COLUMN_VECTORS + j],
+              sum[i * COLUMN_VECTORS + j],
+            );
           } else {
-            sum[i * COLUMN_VECTORS + j] += left[i][kk] * right[kk * COLUMN_VECTORS + j];
+            sum[i * COLUMN_VECTORS + j] =
+              fma(vec4f(left[i][kk]), right[kk * COLUMN_VECTORS + j], sum[i * COLUMN_VECTORS + j]);
           }
         }
       }
@@ -124,16 +117,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   }
 
   // @unroll
-  for (var i = 0u; i < ROWS; i++) {
-    if (row + i < params.m) {
+  for (var j = 0u; j < COLUMN_VECTORS; j++) {
+    if (column + j < columns) {
+      if (COLUMN_SUMS && row == 0u) { store_column_sum(id.z, column + j, column_sum[j]); }
       // @unroll
-      for (var j = 0u; j < COLUMN_VECTORS; j++) {
-        if (column + j < columns) {
-          var value = sum[i * COLUMN_VECTORS + j];
-          if (BIAS) { value += bias[column + j]; }
-          if (ADDEND) { value += addend[((row + i) % params.addend_rows) * columns + column + j]; }
-          c[id.z * params.batch_stride_c / 4u + (row + i) * columns + column + j] = value;
-        }
+      for (var i = 0u; i < ROWS; i++) {
+        if (row + i < params.m) { store(id.z, row + i, column + j, sum[i * COLUMN_VECTORS + j]); }
       }
     }
   }

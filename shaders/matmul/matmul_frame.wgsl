@@ -1,0 +1,82 @@
+// What all matrix-product kernels share: C = epilogue(op(A) · op(B)), batched.
+//
+// Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].
+// Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.
+// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).
+//
+// The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).
+// Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.
+
+const TRANSPOSE_A: bool = false;
+const TRANSPOSE_B: bool = false;
+const SCALE: bool = false; // multiply by `scale`
+const BIAS: bool = false; // add bias[column]
+const GELU: bool = false; // apply GELU
+const SAVE: bool = false; // store in `saved_out` what GELU is applied to
+const GELU_BACKWARD: bool = false; // multiply by GELU′(saved)
+const ADDEND: bool = false; // add addend[row mod addend_rows, column]
+// Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.
+const COLUMN_SUMS: bool = false;
+// Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].
+const SPLIT: bool = false;
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  share: u32, // values of k that one invocation sums; a multiple of 4 when SPLIT
+  addend_rows: u32,
+  batch_stride_a: u32, // elements from one matrix of the batch to the next
+  batch_stride_b: u32,
+  batch_stride_c: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<Vector>;
+@group(0) @binding(2) var<storage, read> b: array<Vector>;
+@group(0) @binding(3) var<storage, read> bias: array<Vector>;
+@group(0) @binding(4) var<storage, read> addend: array<Vector>;
+@group(0) @binding(5) var<storage, read> saved: array<Vector>;
+@group(0) @binding(6) var<storage, read_write> c: array<Vector>;
+@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;
+@group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT
+
+// The first value of k that layer z of the grid sums, and the one after its last.
+fn inner_range(z: u32) -> vec2u {
+  if (SPLIT) { return vec2u(z * params.share, min((z + 1u) * params.share, params.k)); }
+  return vec2u(0u, params.k);
+}
+
+const SLOPE: f32 = 0.7978845608028654; // √(2/π)
+const CUBIC: f32 = 0.044715;
+
+// ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.
+fn gate(x: Vector) -> Vector {
+  return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));
+}
+
+fn gelu_slope(x: Vector) -> Vector {
+  let share = gate(x); // and 1 − share is gate(−x)
+  return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);
+}
+
+// Finishes WIDTH neighbouring outputs of a row that is inside the matrix. `column` counts vectors.
+fn store(z: u32, row: u32, column: u32, sum: Vector) {
+  let columns = params.n / WIDTH;
+  let at = z * params.batch_stride_c / WIDTH + row * columns + column;
+  var value = sum;
+  if (SCALE) { value *= params.scale; }
+  if (BIAS && !COLUMN_SUMS) { value += bias[column]; }
+  if (SAVE) { saved_out[at] = value; }
+  if (GELU) { value *= gate(value); }
+  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }
+  if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }
+  c[at] = value;
+}
+
+fn store_column_sum(z: u32, column: u32, sum: Vector) {
+  var value = sum;
+  if (BIAS) { value += bias[column]; }
+  column_sums[select(0u, z * (params.n / WIDTH), SPLIT) + column] = value;
+}

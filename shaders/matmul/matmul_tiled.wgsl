@@ -1,0 +1,143 @@
+// Matrix product through workgroup memory, every inner length a multiple of 4; matmul_frame says what is computed.
+//
+// A workgroup of GROUP_ROWS × GROUP_COLUMNS invocations computes a tile of TILE_M × TILE_N outputs, TILE_K values of k at
+// a time: both operands' parts go into workgroup memory with k outermost, whatever their layout, then each invocation
+// adds to its ROWS × COLUMNS outputs. Its vectors of rows and columns are spread over the tile, so that neighbouring
+// invocations read neighbouring words. Positions past the edges are clamped, or zero along k, and dropped when written.
+
+alias Vector = vec4f;
+const WIDTH: u32 = 4u;
+const ROWS: u32 = 8u; // outputs of one invocation; multiples of 4
+const COLUMNS: u32 = 8u;
+const GROUP_ROWS: u32 = 8u; // invocations of one workgroup
+const GROUP_COLUMNS: u32 = 8u;
+const TILE_K: u32 = 16u; // a multiple of 4
+const COLUMN_VECTORS: u32 = COLUMNS / 4u;
+const ROW_VECTORS: u32 = ROWS / 4u;
+const ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;
+const INVOCATIONS: u32 = GROUP_ROWS * GROUP_COLUMNS;
+const TILE_ROWS: u32 = GROUP_ROWS * ROW_VECTORS; // TILE_M in vectors
+const TILE_COLUMNS: u32 = GROUP_COLUMNS * COLUMN_VECTORS; // TILE_N in vectors
+const A_VECTORS: u32 = TILE_ROWS * TILE_K;
+const B_VECTORS: u32 = TILE_COLUMNS * TILE_K;
+const INNER_VECTORS: u32 = TILE_K / 4u;
+
+// @include matmul_frame.wgsl
+
+var<workgroup> tile_a: array<vec4f, A_VECTORS>; // [k, row / 4]
+var<workgroup> tile_b: array<vec4f, B_VECTORS>; // [k, column / 4]
+
+// Vector `at` of row `line` of a matrix whose rows hold `width` vectors; zero past the end of k.
+fn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
+  if (inside) { return a[base + line * width + at]; }
+  return vec4f(0.0);
+}
+
+fn from_b(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
+  if (inside) { return b[base + line * width + at]; }
+  return vec4f(0.0);
+}
+
+@compute @workgroup_size(INVOCATIONS)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let my_row = local / GROUP_COLUMNS;
+  let my_column = local % GROUP_COLUMNS;
+  let first_row = group.y * TILE_ROWS; // in vectors
+  let first_column = group.x * TILE_COLUMNS; // in vectors
+  let columns = params.n / 4u;
+  let a_base = group.z * params.batch_stride_a / 4u;
+  let b_base = group.z * params.batch_stride_b / 4u;
+  let range = inner_range(group.z);
+
+  var sum: array<vec4f, ACCUMULATORS>;
+  // @unroll
+  for (var i = 0u; i < ACCUMULATORS; i++) {
+    sum[i] = vec4f(0.0);
+  }
+  var column_sum: array<vec4f, COLUMN_VECTORS>;
+  // @unroll
+  for (var j = 0u; j < COLUMN_VECTORS; j++) {
+    column_sum[j] = vec4f(0.0);
+  }
+  for (var k = range.x; k < range.y; k += TILE_K) {
+    if (TRANSPOSE_A) {
+      for (var at = local; at < A_VECTORS; at += INVOCATIONS) {
+        let kk = k + at / TILE_ROWS;
+        let place = min(first_row + at % TILE_ROWS, params.m / 4u - 1u);
+        tile_a[at] = from_a(a_base, kk, place, params.m / 4u, kk < range.y);
+      }
+    } else {
+      // Blocks of 4 × 4, turned in registers.
+      for (var at = local; at < TILE_ROWS * INNER_VECTORS; at += INVOCATIONS) {
+        let place = at % TILE_ROWS;
+        let kk = at / TILE_ROWS * 4u;
+        let line = (first_row + place) * 4u;
+        let last = params.m - 1u;
+        let inside = k + kk < range.y;
+        let r0 = from_a(a_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r1 = from_a(a_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r2 = from_a(a_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r3 = from_a(a_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
+        tile_a[kk * TILE_ROWS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);
+        tile_a[(kk + 1u) * TILE_ROWS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);
+        tile_a[(kk + 2u) * TILE_ROWS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);
+        tile_a[(kk + 3u) * TILE_ROWS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);
+      }
+    }
+    if (TRANSPOSE_B) {
+      for (var at = local; at < TILE_COLUMNS * INNER_VECTORS; at += INVOCATIONS) {
+        let place = at % TILE_COLUMNS;
+        let kk = at / TILE_COLUMNS * 4u;
+        let line = (first_column + place) * 4u;
+        let last = params.n - 1u;
+        let inside = k + kk < range.y;
+        let r0 = from_b(b_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r1 = from_b(b_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r2 = from_b(b_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
+        let r3 = from_b(b_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
+        tile_b[kk * TILE_COLUMNS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);
+        tile_b[(kk + 1u) * TILE_COLUMNS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);
+        tile_b[(kk + 2u) * TILE_COLUMNS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);
+        tile_b[(kk + 3u) * TILE_COLUMNS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);
+      }
+    } else {
+      for (var at = local; at < B_VECTORS; at += INVOCATIONS) {
+        let kk = k + at / TILE_COLUMNS;
+        let place = min(first_column + at % TILE_COLUMNS, columns - 1u);
+        tile_b[at] = from_b(b_base, kk, place, columns, kk < range.y);
+      }
+    }
+    workgroupBarrier();
+    // @unroll
+    for (var kk = 0u; kk < TILE_K; kk++) {
+      var left: array<vec4f, ROW_VECTORS>;
+      // @unroll
+      for (var i = 0u; i < ROW_VECTORS; i++) {
+        left[i] = tile_a[kk * TILE_ROWS + i * GROUP_ROWS + my_row];
+      }
+      // @unroll
+      for (var j = 0u; j < COLUMN_VECTORS; j++) {
+        let right = tile_b[kk * TILE_COLUMNS + j * GROUP_COLUMNS + my_column];
+        if (COLUMN_SUMS) { column_sum[j] += right; }
+        // @unroll
+        for (var i = 0u; i < ROWS; i++) {
+          sum[i * COLUMN_VECTORS + j] = fma(vec4f(left[i / 4u][i % 4u]), right, sum[i * COLUMN_VECTORS + j]);
+        }
+      }
+    }
+    workgroupBarrier();
+  }
+
+  // @unroll
+  for (var j = 0u; j < COLUMN_VECTORS; j++) {
+    let column = first_column + j * GROUP_COLUMNS + my_column;
+    if (column < columns) {
+      if (COLUMN_SUMS && first_row == 0u && my_row == 0u) { store_column_sum(group.z, column, column_sum[j]); }
+      // @unroll
+      for (var i = 0u; i < ROWS; i++) {
+        let row = (first_row + i / 4u * GROUP_ROWS + my_row) * 4u + i % 4u;
+        if (row < params.m) { store(group.z, row, column, sum[i * COLUMN_VECTORS + j]); }
+      }
+    }
+  }
+}
