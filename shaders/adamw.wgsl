@@ -4,14 +4,14 @@
 //   p ← p (1 − lr · decay) − lr · m̂ / (√v̂ + ε),  c = min(1, limit / (‖g‖ + 1e-6))
 //
 // `squares` writes one partial sum of squares per workgroup, `clip` adds them in order and writes [‖g‖, c, finite].
-// When the norm is not finite, `update` leaves everything as it was. One invocation updates one parameter.
-// Deterministic.
+// When the norm is not finite, `update` leaves everything as it was. One invocation updates four
+// parameters. Deterministic.
 
 const WORKGROUP: u32 = 64u;
-const PER_LANE: u32 = 16u; // elements that one invocation of `squares` adds
+const PER_LANE: u32 = 4u; // vectors that one invocation of `squares` adds
 
 struct Params {
-  size: u32, // elements (squares, update) or partial sums (clip)
+  size: u32, // vectors of 4 elements (squares, update) or partial sums (clip)
   beta1: f32,
   beta2: f32,
   epsilon: f32,
@@ -29,11 +29,11 @@ struct Step {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> step: Step;
-@group(0) @binding(2) var<storage, read> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(3) var<storage, read> clip_state: array<f32>; // [‖g‖, c, 1 when finite]
-@group(0) @binding(4) var<storage, read_write> parameter: array<f32>;
-@group(0) @binding(5) var<storage, read_write> first_moment: array<f32>;
-@group(0) @binding(6) var<storage, read_write> second_moment: array<f32>;
+@group(0) @binding(4) var<storage, read_write> parameter: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> first_moment: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> second_moment: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> partial_out: array<f32>;
 @group(0) @binding(1) var<storage, read> partial_sums: array<f32>;
 @group(0) @binding(2) var<storage, read_write> clip_out: array<f32>;
@@ -60,7 +60,7 @@ fn squares(
   var sum = 0.0;
   for (var i = 0u; i < PER_LANE; i++) {
     let at = (index * PER_LANE + i) * WORKGROUP + local;
-    if (at < params.size) { sum += gradient[at] * gradient[at]; }
+    if (at < params.size) { sum += dot(gradient[at], gradient[at]); }
   }
   let whole = total(local, sum);
   if (local == 0u && index < arrayLength(&partial_out)) { partial_out[index] = whole; }
@@ -91,5 +91,5 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   first_moment[i] = m;
   second_moment[i] = v;
   let p = parameter[i] * (1.0 - step.learning_rate * params.decay);
-  parameter[i] = p - step.learning_rate * (m / step.correction1) / (sqrt(v / step.correction2) + params.epsilon);
+  parameter[i] = p - step.learning_rate * (m / step.correction1) / (sqrt(v / step.correction2) + vec4f(params.epsilon));
 }

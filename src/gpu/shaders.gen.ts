@@ -5,7 +5,7 @@ import type { Shader } from "./shader.ts";
 /** shaders/adamw.wgsl */
 export const adamw = {
   "name": "adamw",
-  "source": "// AdamW with decoupled weight decay over a flat range of parameters, and the global-norm clip that precedes it.\n// Source: Loshchilov & Hutter, arXiv:1711.05101, in PyTorch's form:\n//   m ← β₁ m + (1 − β₁) c g,  v ← β₂ v + (1 − β₂) (c g)²,\n//   p ← p (1 − lr · decay) − lr · m̂ / (√v̂ + ε),  c = min(1, limit / (‖g‖ + 1e-6))\n//\n// `squares` writes one partial sum of squares per workgroup, `clip` adds them in order and writes [‖g‖, c, finite].\n// When the norm is not finite, `update` leaves everything as it was. One invocation updates one parameter.\n// Deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst PER_LANE: u32 = 16u; // elements that one invocation of `squares` adds\n\nstruct Params {\n  size: u32, // elements (squares, update) or partial sums (clip)\n  beta1: f32,\n  beta2: f32,\n  epsilon: f32,\n  decay: f32,\n  limit: f32, // largest global norm\n}\n\n// Written by the host before every step.\nstruct Step {\n  index: u32,\n  learning_rate: f32,\n  correction1: f32, // 1 − β₁ᵗ\n  correction2: f32, // 1 − β₂ᵗ\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: Step;\n@group(0) @binding(2) var<storage, read> gradient: array<f32>;\n@group(0) @binding(3) var<storage, read> clip_state: array<f32>; // [‖g‖, c, 1 when finite]\n@group(0) @binding(4) var<storage, read_write> parameter: array<f32>;\n@group(0) @binding(5) var<storage, read_write> first_moment: array<f32>;\n@group(0) @binding(6) var<storage, read_write> second_moment: array<f32>;\n@group(0) @binding(3) var<storage, read_write> partial_out: array<f32>;\n@group(0) @binding(1) var<storage, read> partial_sums: array<f32>;\n@group(0) @binding(2) var<storage, read_write> clip_out: array<f32>;\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\nfn total(local: u32, value: f32) -> f32 {\n  shares[local] = value;\n  workgroupBarrier();\n  var sum = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    sum += shares[lane];\n  }\n  return sum;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn squares(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let index = group.y * groups.x + group.x;\n  var sum = 0.0;\n  for (var i = 0u; i < PER_LANE; i++) {\n    let at = (index * PER_LANE + i) * WORKGROUP + local;\n    if (at < params.size) { sum += gradient[at] * gradient[at]; }\n  }\n  let whole = total(local, sum);\n  if (local == 0u && index < arrayLength(&partial_out)) { partial_out[index] = whole; }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn clip(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var i = local; i < params.size; i += WORKGROUP) {\n    sum += partial_sums[i];\n  }\n  let norm = sqrt(total(local, sum));\n  if (local != 0u) { return; }\n  // WGSL may assume that there is no NaN: look at the exponent's bits instead.\n  let finite = (bitcast<u32>(norm) & 0x7f800000u) != 0x7f800000u;\n  clip_out[0] = norm;\n  clip_out[1] = min(1.0, params.limit / (norm + 1e-6));\n  clip_out[2] = select(0.0, 1.0, finite);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size || clip_state[2] == 0.0) { return; }\n  let g = gradient[i] * clip_state[1];\n  let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;\n  let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;\n  first_moment[i] = m;\n  second_moment[i] = v;\n  let p = parameter[i] * (1.0 - step.learning_rate * params.decay);\n  parameter[i] = p - step.learning_rate * (m / step.correction1) / (sqrt(v / step.correction2) + params.epsilon);\n}\n",
+  "source": "// AdamW with decoupled weight decay over a flat range of parameters, and the global-norm clip that precedes it.\n// Source: Loshchilov & Hutter, arXiv:1711.05101, in PyTorch's form:\n//   m ← β₁ m + (1 − β₁) c g,  v ← β₂ v + (1 − β₂) (c g)²,\n//   p ← p (1 − lr · decay) − lr · m̂ / (√v̂ + ε),  c = min(1, limit / (‖g‖ + 1e-6))\n//\n// `squares` writes one partial sum of squares per workgroup, `clip` adds them in order and writes [‖g‖, c, finite].\n// When the norm is not finite, `update` leaves everything as it was. One invocation updates four\n// parameters. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst PER_LANE: u32 = 4u; // vectors that one invocation of `squares` adds\n\nstruct Params {\n  size: u32, // vectors of 4 elements (squares, update) or partial sums (clip)\n  beta1: f32,\n  beta2: f32,\n  epsilon: f32,\n  decay: f32,\n  limit: f32, // largest global norm\n}\n\n// Written by the host before every step.\nstruct Step {\n  index: u32,\n  learning_rate: f32,\n  correction1: f32, // 1 − β₁ᵗ\n  correction2: f32, // 1 − β₂ᵗ\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: Step;\n@group(0) @binding(2) var<storage, read> gradient: array<vec4f>;\n@group(0) @binding(3) var<storage, read> clip_state: array<f32>; // [‖g‖, c, 1 when finite]\n@group(0) @binding(4) var<storage, read_write> parameter: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> first_moment: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> second_moment: array<vec4f>;\n@group(0) @binding(3) var<storage, read_write> partial_out: array<f32>;\n@group(0) @binding(1) var<storage, read> partial_sums: array<f32>;\n@group(0) @binding(2) var<storage, read_write> clip_out: array<f32>;\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\nfn total(local: u32, value: f32) -> f32 {\n  shares[local] = value;\n  workgroupBarrier();\n  var sum = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    sum += shares[lane];\n  }\n  return sum;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn squares(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let index = group.y * groups.x + group.x;\n  var sum = 0.0;\n  for (var i = 0u; i < PER_LANE; i++) {\n    let at = (index * PER_LANE + i) * WORKGROUP + local;\n    if (at < params.size) { sum += dot(gradient[at], gradient[at]); }\n  }\n  let whole = total(local, sum);\n  if (local == 0u && index < arrayLength(&partial_out)) { partial_out[index] = whole; }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn clip(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var i = local; i < params.size; i += WORKGROUP) {\n    sum += partial_sums[i];\n  }\n  let norm = sqrt(total(local, sum));\n  if (local != 0u) { return; }\n  // WGSL may assume that there is no NaN: look at the exponent's bits instead.\n  let finite = (bitcast<u32>(norm) & 0x7f800000u) != 0x7f800000u;\n  clip_out[0] = norm;\n  clip_out[1] = min(1.0, params.limit / (norm + 1e-6));\n  clip_out[2] = select(0.0, 1.0, finite);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size || clip_state[2] == 0.0) { return; }\n  let g = gradient[i] * clip_state[1];\n  let m = params.beta1 * first_moment[i] + (1.0 - params.beta1) * g;\n  let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;\n  first_moment[i] = m;\n  second_moment[i] = v;\n  let p = parameter[i] * (1.0 - step.learning_rate * params.decay);\n  parameter[i] = p - step.learning_rate * (m / step.correction1) / (sqrt(v / step.correction2) + vec4f(params.epsilon));\n}\n",
   "constants": {
     "WORKGROUP": "u32",
     "PER_LANE": "u32"
@@ -47,7 +47,7 @@ export const adamw = {
         "gradient": {
           "kind": "read",
           "index": 2,
-          "element": "f32"
+          "element": "vec4f"
         },
         "partial_out": {
           "kind": "read_write",
@@ -142,7 +142,7 @@ export const adamw = {
         "gradient": {
           "kind": "read",
           "index": 2,
-          "element": "f32"
+          "element": "vec4f"
         },
         "clip_state": {
           "kind": "read",
@@ -152,17 +152,17 @@ export const adamw = {
         "parameter": {
           "kind": "read_write",
           "index": 4,
-          "element": "f32"
+          "element": "vec4f"
         },
         "first_moment": {
           "kind": "read_write",
           "index": 5,
-          "element": "f32"
+          "element": "vec4f"
         },
         "second_moment": {
           "kind": "read_write",
           "index": 6,
-          "element": "f32"
+          "element": "vec4f"
         }
       }
     }
@@ -1054,15 +1054,19 @@ export const l2Normalize = {
   }
 } as const satisfies Shader;
 
-/** shaders/layer_norm.wgsl */
-export const layerNorm = {
-  "name": "layer_norm",
-  "source": "// Layer normalisation: y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + ε)\n// Source: Ba et al., arXiv:1607.06450.\n//\n// x, y, dx, dy [M, D]; weight, bias [D]; mean, rstd [M]. A team of LANES invocations handles one row; a workgroup\n// holds WORKGROUP / LANES teams. Team sums are added in lane order: deterministic.\n\nconst ACCUMULATE: bool = false; // backward_input adds `addend`\nconst WORKGROUP: u32 = 64u;\nconst LANES: u32 = 16u;\nconst EPSILON: f32 = 1e-6;\n\nstruct Params {\n  rows: u32,\n  width: u32,\n  segment: u32, // rows that one invocation of backward_weight sums\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<f32>;\n@group(0) @binding(2) var<storage, read> weight: array<f32>;\n@group(0) @binding(3) var<storage, read> bias: array<f32>;\n@group(0) @binding(4) var<storage, read_write> y: array<f32>;\n@group(0) @binding(5) var<storage, read_write> mean_out: array<f32>;\n@group(0) @binding(6) var<storage, read_write> rstd_out: array<f32>;\n@group(0) @binding(3) var<storage, read> mean: array<f32>;\n@group(0) @binding(4) var<storage, read> rstd: array<f32>;\n@group(0) @binding(5) var<storage, read> dy: array<f32>;\n@group(0) @binding(6) var<storage, read> addend: array<f32>;\n@group(0) @binding(7) var<storage, read_write> dx: array<f32>;\n@group(0) @binding(6) var<storage, read_write> dweight: array<f32>;\n@group(0) @binding(7) var<storage, read_write> dbias: array<f32>;\n\nvar<workgroup> shares: array<vec2f, WORKGROUP>;\n\n// The sum of the team's values, the same on each of its lanes.\nfn team_sum(local: u32, value: vec2f) -> vec2f {\n  shares[local] = value;\n  workgroupBarrier();\n  let first = local / LANES * LANES;\n  var sum = vec2f(0.0);\n  for (var lane = 0u; lane < LANES; lane++) {\n    sum += shares[first + lane];\n  }\n  workgroupBarrier();\n  return sum;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let row = (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;\n  let lane = local % LANES;\n  let base = min(row, params.rows - 1u) * params.width; // teams past the end work along, so that barriers stay uniform\n  var sum = 0.0;\n  for (var column = lane; column < params.width; column += LANES) {\n    sum += x[base + column];\n  }\n  let average = team_sum(local, vec2f(sum, 0.0)).x / f32(params.width);\n  var squares = 0.0;\n  for (var column = lane; column < params.width; column += LANES) {\n    let difference = x[base + column] - average;\n    squares += difference * difference;\n  }\n  let variance = team_sum(local, vec2f(squares, 0.0)).x / f32(params.width);\n  let scale = 1.0 / sqrt(variance + EPSILON);\n  if (row >= params.rows) { return; }\n  for (var column = lane; column < params.width; column += LANES) {\n    y[base + column] = (x[base + column] - average) * scale * weight[column] + bias[column];\n  }\n  if (lane == 0u) {\n    mean_out[row] = average;\n    rstd_out[row] = scale;\n  }\n}\n\n// dx = rstd · (g − ⟨g⟩ − x̂ ⟨g x̂⟩) + addend with g = dy · weight, x̂ = (x − mean) · rstd\n@compute @workgroup_size(WORKGROUP)\nfn backward_input(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let row = (group.y * groups.x + group.x) * (WORKGROUP / LANES) + local / LANES;\n  let lane = local % LANES;\n  let source = min(row, params.rows - 1u);\n  let base = source * params.width;\n  let average = mean[source];\n  let scale = rstd[source];\n  var sums = vec2f(0.0);\n  for (var column = lane; column < params.width; column += LANES) {\n    let g = dy[base + column] * weight[column];\n    sums += vec2f(g, g * (x[base + column] - average) * scale);\n  }\n  let means = team_sum(local, sums) / f32(params.width);\n  if (row >= params.rows) { return; }\n  for (var column = lane; column < params.width; column += LANES) {\n    let normal = (x[base + column] - average) * scale;\n    var gradient = scale * (dy[base + column] * weight[column] - means.x - normal * means.y);\n    if (ACCUMULATE) { gradient += addend[base + column]; }\n    dx[base + column] = gradient;\n  }\n}\n\n// Sums of one segment of rows, [segments, D] each: dweight = Σ dy · x̂, dbias = Σ dy. One invocation a column.\n@compute @workgroup_size(WORKGROUP)\nfn backward_weight(@builtin(global_invocation_id) id: vec3u) {\n  let column = id.x;\n  if (column >= params.width) { return; }\n  let first = id.y * params.segment;\n  let last = min(first + params.segment, params.rows);\n  var sums = vec2f(0.0);\n  for (var row = first; row < last; row++) {\n    let at = row * params.width + column;\n    sums += vec2f(dy[at] * (x[at] - mean[row]) * rstd[row], dy[at]);\n  }\n  dweight[id.y * params.width + column] = sums.x;\n  dbias[id.y * params.width + column] = sums.y;\n}\n",
+/** shaders/layer_norm/layer_norm_frame.wgsl */
+export const layerNormFrame = {
+  "name": "layer_norm_frame",
+  "source": "// Layer normalisation: y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + ε)\n// Source: Ba et al., arXiv:1607.06450.\n//\n// x, y, dx, dy [M, D]; weight, bias [D]; statistics [M] = (mean, rstd). A team of LANES invocations keeps a row in\n// registers and reads it once; it handles TEAM_ROWS rows, so that the weight is read once for all of them and the sums\n// of its gradient stay in registers too. The file that includes this one says how a team adds: `team_sum`, in a fixed\n// order: deterministic.\n\nconst WIDTH: u32 = 64u; // D, a multiple of 4\nconst TEAM_ROWS: u32 = 4u;\nconst ACCUMULATE: bool = false; // backward adds `addend`\nconst EPSILON: f32 = 1e-6;\nconst TEAMS: u32 = WORKGROUP / LANES; // of a workgroup\nconst VECTORS: u32 = WIDTH / 4u;\nconst SPAN: u32 = (VECTORS + LANES - 1u) / LANES; // vectors of a row that one lane holds\nconst RAGGED: u32 = VECTORS % LANES; // 0: every lane holds the same number\n\nstruct Params {\n  rows: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<vec4f>;\n@group(0) @binding(2) var<storage, read> weight: array<vec4f>;\n@group(0) @binding(3) var<storage, read> bias: array<vec4f>;\n@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> statistics_out: array<vec2f>;\n@group(0) @binding(3) var<storage, read> statistics: array<vec2f>;\n@group(0) @binding(4) var<storage, read> dy: array<vec4f>;\n@group(0) @binding(5) var<storage, read> addend: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;\n@group(0) @binding(7) var<storage, read_write> dweight: array<vec4f>; // [teams, D]: Σ dy · x̂ over a team's rows\n@group(0) @binding(8) var<storage, read_write> dbias: array<vec4f>; // [teams, D]: Σ dy\n\nfn across(v: vec4f) -> f32 {\n  return v.x + v.y + v.z + v.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var shift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    shift[i] = bias[min(i * LANES + lane, VECTORS - 1u)];\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let base = min(row, params.rows - 1u) * VECTORS; // teams past the end work along, so that barriers stay uniform\n    var value: array<vec4f, SPAN>;\n    var sum = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] = x[base + min(i * LANES + lane, VECTORS - 1u)];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { sum += value[i]; }\n    }\n    let mean = team_sum(local, vec2f(across(sum), 0.0)).x / f32(WIDTH);\n    var squares = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] -= mean;\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { squares += value[i] * value[i]; }\n    }\n    let rstd = 1.0 / sqrt(team_sum(local, vec2f(across(squares), 0.0)).x / f32(WIDTH) + EPSILON);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          y[base + i * LANES + lane] = value[i] * rstd * factor[i] + shift[i];\n        }\n      }\n      if (lane == 0u) { statistics_out[row] = vec2f(mean, rstd); }\n    }\n  }\n}\n\n// dx = rstd · (g − ⟨g⟩ − x̂ ⟨g x̂⟩) + addend with g = dy · weight, x̂ = (x − mean) · rstd\n@compute @workgroup_size(WORKGROUP)\nfn backward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var dfactor: array<vec4f, SPAN>;\n  var dshift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    dfactor[i] = vec4f(0.0);\n    dshift[i] = vec4f(0.0);\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let source = min(row, params.rows - 1u);\n    let base = source * VECTORS;\n    let statistic = statistics[source];\n    var normal: array<vec4f, SPAN>;\n    var gradient: array<vec4f, SPAN>;\n    var sums = vec2f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      let at = base + min(i * LANES + lane, VECTORS - 1u);\n      let dvalue = dy[at];\n      normal[i] = (x[at] - statistic.x) * statistic.y;\n      gradient[i] = dvalue * factor[i];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n        sums += vec2f(across(gradient[i]), across(gradient[i] * normal[i]));\n      }\n      if (row < params.rows) {\n        dfactor[i] += dvalue * normal[i];\n        dshift[i] += dvalue;\n      }\n    }\n    let means = team_sum(local, sums) / f32(WIDTH);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          let at = base + i * LANES + lane;\n          var result = statistic.y * (gradient[i] - means.x - normal[i] * means.y);\n          if (ACCUMULATE) { result += addend[at]; }\n          dx[at] = result;\n        }\n      }\n    }\n  }\n  if (team * TEAM_ROWS >= params.rows) { return; }\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n      dweight[team * VECTORS + i * LANES + lane] = dfactor[i];\n      dbias[team * VECTORS + i * LANES + lane] = dshift[i];\n    }\n  }\n}\n",
   "constants": {
+    "WIDTH": "u32",
+    "TEAM_ROWS": "u32",
     "ACCUMULATE": "bool",
-    "WORKGROUP": "u32",
-    "LANES": "u32",
-    "EPSILON": "f32"
+    "EPSILON": "f32",
+    "TEAMS": "u32",
+    "VECTORS": "u32",
+    "SPAN": "u32",
+    "RAGGED": "u32"
   },
   "entryPoints": {
     "forward": {
@@ -1075,50 +1079,37 @@ export const layerNorm = {
             "rows": {
               "offsetBytes": 0,
               "type": "u32"
-            },
-            "width": {
-              "offsetBytes": 4,
-              "type": "u32"
-            },
-            "segment": {
-              "offsetBytes": 8,
-              "type": "u32"
             }
           }
         },
         "x": {
           "kind": "read",
           "index": 1,
-          "element": "f32"
+          "element": "vec4f"
         },
         "weight": {
           "kind": "read",
           "index": 2,
-          "element": "f32"
+          "element": "vec4f"
         },
         "bias": {
           "kind": "read",
           "index": 3,
-          "element": "f32"
+          "element": "vec4f"
         },
         "y": {
           "kind": "read_write",
           "index": 4,
-          "element": "f32"
+          "element": "vec4f"
         },
-        "mean_out": {
+        "statistics_out": {
           "kind": "read_write",
           "index": 5,
-          "element": "f32"
-        },
-        "rstd_out": {
-          "kind": "read_write",
-          "index": 6,
-          "element": "f32"
+          "element": "vec2f"
         }
       }
     },
-    "backward_input": {
+    "backward": {
       "bindings": {
         "params": {
           "kind": "uniform",
@@ -1128,55 +1119,72 @@ export const layerNorm = {
             "rows": {
               "offsetBytes": 0,
               "type": "u32"
-            },
-            "width": {
-              "offsetBytes": 4,
-              "type": "u32"
-            },
-            "segment": {
-              "offsetBytes": 8,
-              "type": "u32"
             }
           }
         },
         "x": {
           "kind": "read",
           "index": 1,
-          "element": "f32"
+          "element": "vec4f"
         },
         "weight": {
           "kind": "read",
           "index": 2,
-          "element": "f32"
+          "element": "vec4f"
         },
-        "mean": {
+        "statistics": {
           "kind": "read",
           "index": 3,
-          "element": "f32"
-        },
-        "rstd": {
-          "kind": "read",
-          "index": 4,
-          "element": "f32"
+          "element": "vec2f"
         },
         "dy": {
           "kind": "read",
-          "index": 5,
-          "element": "f32"
+          "index": 4,
+          "element": "vec4f"
         },
         "addend": {
           "kind": "read",
-          "index": 6,
-          "element": "f32"
+          "index": 5,
+          "element": "vec4f"
         },
         "dx": {
           "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "dweight": {
+          "kind": "read_write",
           "index": 7,
-          "element": "f32"
+          "element": "vec4f"
+        },
+        "dbias": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
         }
       }
-    },
-    "backward_weight": {
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/layer_norm/layer_norm_subgroup.wgsl */
+export const layerNormSubgroup = {
+  "name": "layer_norm_subgroup",
+  "source": "// Layer normalisation whose teams are subgroups, one a workgroup; layer_norm_frame says what is computed.\n\nconst WORKGROUP: u32 = 8u; // the adapter's subgroup size\nconst LANES: u32 = WORKGROUP;\n\n// Layer normalisation: y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + ε)\n// Source: Ba et al., arXiv:1607.06450.\n//\n// x, y, dx, dy [M, D]; weight, bias [D]; statistics [M] = (mean, rstd). A team of LANES invocations keeps a row in\n// registers and reads it once; it handles TEAM_ROWS rows, so that the weight is read once for all of them and the sums\n// of its gradient stay in registers too. The file that includes this one says how a team adds: `team_sum`, in a fixed\n// order: deterministic.\n\nconst WIDTH: u32 = 64u; // D, a multiple of 4\nconst TEAM_ROWS: u32 = 4u;\nconst ACCUMULATE: bool = false; // backward adds `addend`\nconst EPSILON: f32 = 1e-6;\nconst TEAMS: u32 = WORKGROUP / LANES; // of a workgroup\nconst VECTORS: u32 = WIDTH / 4u;\nconst SPAN: u32 = (VECTORS + LANES - 1u) / LANES; // vectors of a row that one lane holds\nconst RAGGED: u32 = VECTORS % LANES; // 0: every lane holds the same number\n\nstruct Params {\n  rows: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<vec4f>;\n@group(0) @binding(2) var<storage, read> weight: array<vec4f>;\n@group(0) @binding(3) var<storage, read> bias: array<vec4f>;\n@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> statistics_out: array<vec2f>;\n@group(0) @binding(3) var<storage, read> statistics: array<vec2f>;\n@group(0) @binding(4) var<storage, read> dy: array<vec4f>;\n@group(0) @binding(5) var<storage, read> addend: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;\n@group(0) @binding(7) var<storage, read_write> dweight: array<vec4f>; // [teams, D]: Σ dy · x̂ over a team's rows\n@group(0) @binding(8) var<storage, read_write> dbias: array<vec4f>; // [teams, D]: Σ dy\n\nfn across(v: vec4f) -> f32 {\n  return v.x + v.y + v.z + v.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var shift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    shift[i] = bias[min(i * LANES + lane, VECTORS - 1u)];\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let base = min(row, params.rows - 1u) * VECTORS; // teams past the end work along, so that barriers stay uniform\n    var value: array<vec4f, SPAN>;\n    var sum = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] = x[base + min(i * LANES + lane, VECTORS - 1u)];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { sum += value[i]; }\n    }\n    let mean = team_sum(local, vec2f(across(sum), 0.0)).x / f32(WIDTH);\n    var squares = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] -= mean;\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { squares += value[i] * value[i]; }\n    }\n    let rstd = 1.0 / sqrt(team_sum(local, vec2f(across(squares), 0.0)).x / f32(WIDTH) + EPSILON);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          y[base + i * LANES + lane] = value[i] * rstd * factor[i] + shift[i];\n        }\n      }\n      if (lane == 0u) { statistics_out[row] = vec2f(mean, rstd); }\n    }\n  }\n}\n\n// dx = rstd · (g − ⟨g⟩ − x̂ ⟨g x̂⟩) + addend with g = dy · weight, x̂ = (x − mean) · rstd\n@compute @workgroup_size(WORKGROUP)\nfn backward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var dfactor: array<vec4f, SPAN>;\n  var dshift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    dfactor[i] = vec4f(0.0);\n    dshift[i] = vec4f(0.0);\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let source = min(row, params.rows - 1u);\n    let base = source * VECTORS;\n    let statistic = statistics[source];\n    var normal: array<vec4f, SPAN>;\n    var gradient: array<vec4f, SPAN>;\n    var sums = vec2f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      let at = base + min(i * LANES + lane, VECTORS - 1u);\n      let dvalue = dy[at];\n      normal[i] = (x[at] - statistic.x) * statistic.y;\n      gradient[i] = dvalue * factor[i];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n        sums += vec2f(across(gradient[i]), across(gradient[i] * normal[i]));\n      }\n      if (row < params.rows) {\n        dfactor[i] += dvalue * normal[i];\n        dshift[i] += dvalue;\n      }\n    }\n    let means = team_sum(local, sums) / f32(WIDTH);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          let at = base + i * LANES + lane;\n          var result = statistic.y * (gradient[i] - means.x - normal[i] * means.y);\n          if (ACCUMULATE) { result += addend[at]; }\n          dx[at] = result;\n        }\n      }\n    }\n  }\n  if (team * TEAM_ROWS >= params.rows) { return; }\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n      dweight[team * VECTORS + i * LANES + lane] = dfactor[i];\n      dbias[team * VECTORS + i * LANES + lane] = dshift[i];\n    }\n  }\n}\n\n// The sum of the team's values, the same on each of its lanes.\nfn team_sum(local: u32, value: vec2f) -> vec2f {\n  return subgroupAdd(value);\n}\n",
+  "constants": {
+    "WORKGROUP": "u32",
+    "LANES": "u32",
+    "WIDTH": "u32",
+    "TEAM_ROWS": "u32",
+    "ACCUMULATE": "bool",
+    "EPSILON": "f32",
+    "TEAMS": "u32",
+    "VECTORS": "u32",
+    "SPAN": "u32",
+    "RAGGED": "u32"
+  },
+  "entryPoints": {
+    "forward": {
       "bindings": {
         "params": {
           "kind": "uniform",
@@ -1186,13 +1194,45 @@ export const layerNorm = {
             "rows": {
               "offsetBytes": 0,
               "type": "u32"
-            },
-            "width": {
-              "offsetBytes": 4,
-              "type": "u32"
-            },
-            "segment": {
-              "offsetBytes": 8,
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "weight": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "bias": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "statistics_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "vec2f"
+        }
+      }
+    },
+    "backward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "rows": {
+              "offsetBytes": 0,
               "type": "u32"
             }
           }
@@ -1200,32 +1240,157 @@ export const layerNorm = {
         "x": {
           "kind": "read",
           "index": 1,
-          "element": "f32"
+          "element": "vec4f"
         },
-        "mean": {
+        "weight": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "statistics": {
           "kind": "read",
           "index": 3,
-          "element": "f32"
-        },
-        "rstd": {
-          "kind": "read",
-          "index": 4,
-          "element": "f32"
+          "element": "vec2f"
         },
         "dy": {
           "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "addend": {
+          "kind": "read",
           "index": 5,
-          "element": "f32"
+          "element": "vec4f"
+        },
+        "dx": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
         },
         "dweight": {
           "kind": "read_write",
-          "index": 6,
-          "element": "f32"
+          "index": 7,
+          "element": "vec4f"
         },
         "dbias": {
           "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/layer_norm/layer_norm_workgroup.wgsl */
+export const layerNormWorkgroup = {
+  "name": "layer_norm_workgroup",
+  "source": "// Layer normalisation whose teams add through workgroup memory; layer_norm_frame says what is computed.\n\nconst WORKGROUP: u32 = 64u;\nconst LANES: u32 = 16u; // of a team; divides WORKGROUP\n\n// Layer normalisation: y = (x − mean) · rstd · weight + bias, rstd = 1 / √(variance + ε)\n// Source: Ba et al., arXiv:1607.06450.\n//\n// x, y, dx, dy [M, D]; weight, bias [D]; statistics [M] = (mean, rstd). A team of LANES invocations keeps a row in\n// registers and reads it once; it handles TEAM_ROWS rows, so that the weight is read once for all of them and the sums\n// of its gradient stay in registers too. The file that includes this one says how a team adds: `team_sum`, in a fixed\n// order: deterministic.\n\nconst WIDTH: u32 = 64u; // D, a multiple of 4\nconst TEAM_ROWS: u32 = 4u;\nconst ACCUMULATE: bool = false; // backward adds `addend`\nconst EPSILON: f32 = 1e-6;\nconst TEAMS: u32 = WORKGROUP / LANES; // of a workgroup\nconst VECTORS: u32 = WIDTH / 4u;\nconst SPAN: u32 = (VECTORS + LANES - 1u) / LANES; // vectors of a row that one lane holds\nconst RAGGED: u32 = VECTORS % LANES; // 0: every lane holds the same number\n\nstruct Params {\n  rows: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<vec4f>;\n@group(0) @binding(2) var<storage, read> weight: array<vec4f>;\n@group(0) @binding(3) var<storage, read> bias: array<vec4f>;\n@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> statistics_out: array<vec2f>;\n@group(0) @binding(3) var<storage, read> statistics: array<vec2f>;\n@group(0) @binding(4) var<storage, read> dy: array<vec4f>;\n@group(0) @binding(5) var<storage, read> addend: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> dx: array<vec4f>;\n@group(0) @binding(7) var<storage, read_write> dweight: array<vec4f>; // [teams, D]: Σ dy · x̂ over a team's rows\n@group(0) @binding(8) var<storage, read_write> dbias: array<vec4f>; // [teams, D]: Σ dy\n\nfn across(v: vec4f) -> f32 {\n  return v.x + v.y + v.z + v.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var shift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    shift[i] = bias[min(i * LANES + lane, VECTORS - 1u)];\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let base = min(row, params.rows - 1u) * VECTORS; // teams past the end work along, so that barriers stay uniform\n    var value: array<vec4f, SPAN>;\n    var sum = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] = x[base + min(i * LANES + lane, VECTORS - 1u)];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { sum += value[i]; }\n    }\n    let mean = team_sum(local, vec2f(across(sum), 0.0)).x / f32(WIDTH);\n    var squares = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      value[i] -= mean;\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) { squares += value[i] * value[i]; }\n    }\n    let rstd = 1.0 / sqrt(team_sum(local, vec2f(across(squares), 0.0)).x / f32(WIDTH) + EPSILON);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          y[base + i * LANES + lane] = value[i] * rstd * factor[i] + shift[i];\n        }\n      }\n      if (lane == 0u) { statistics_out[row] = vec2f(mean, rstd); }\n    }\n  }\n}\n\n// dx = rstd · (g − ⟨g⟩ − x̂ ⟨g x̂⟩) + addend with g = dy · weight, x̂ = (x − mean) · rstd\n@compute @workgroup_size(WORKGROUP)\nfn backward(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let team = (group.y * groups.x + group.x) * TEAMS + local / LANES;\n  let lane = local % LANES;\n  var factor: array<vec4f, SPAN>;\n  var dfactor: array<vec4f, SPAN>;\n  var dshift: array<vec4f, SPAN>;\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    factor[i] = weight[min(i * LANES + lane, VECTORS - 1u)];\n    dfactor[i] = vec4f(0.0);\n    dshift[i] = vec4f(0.0);\n  }\n  for (var turn = 0u; turn < TEAM_ROWS; turn++) {\n    let row = team * TEAM_ROWS + turn;\n    let source = min(row, params.rows - 1u);\n    let base = source * VECTORS;\n    let statistic = statistics[source];\n    var normal: array<vec4f, SPAN>;\n    var gradient: array<vec4f, SPAN>;\n    var sums = vec2f(0.0);\n    // @unroll\n    for (var i = 0u; i < SPAN; i++) {\n      let at = base + min(i * LANES + lane, VECTORS - 1u);\n      let dvalue = dy[at];\n      normal[i] = (x[at] - statistic.x) * statistic.y;\n      gradient[i] = dvalue * factor[i];\n      if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n        sums += vec2f(across(gradient[i]), across(gradient[i] * normal[i]));\n      }\n      if (row < params.rows) {\n        dfactor[i] += dvalue * normal[i];\n        dshift[i] += dvalue;\n      }\n    }\n    let means = team_sum(local, sums) / f32(WIDTH);\n    if (row < params.rows) {\n      // @unroll\n      for (var i = 0u; i < SPAN; i++) {\n        if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n          let at = base + i * LANES + lane;\n          var result = statistic.y * (gradient[i] - means.x - normal[i] * means.y);\n          if (ACCUMULATE) { result += addend[at]; }\n          dx[at] = result;\n        }\n      }\n    }\n  }\n  if (team * TEAM_ROWS >= params.rows) { return; }\n  // @unroll\n  for (var i = 0u; i < SPAN; i++) {\n    if (RAGGED == 0u || i * LANES + lane < VECTORS) {\n      dweight[team * VECTORS + i * LANES + lane] = dfactor[i];\n      dbias[team * VECTORS + i * LANES + lane] = dshift[i];\n    }\n  }\n}\n\nvar<workgroup> shares: array<vec2f, WORKGROUP>;\n\n// The sum of the team's values, the same on each of its lanes.\nfn team_sum(local: u32, value: vec2f) -> vec2f {\n  shares[local] = value;\n  workgroupBarrier();\n  let first = local / LANES * LANES;\n  var sum = vec2f(0.0);\n  for (var lane = 0u; lane < LANES; lane++) {\n    sum += shares[first + lane];\n  }\n  workgroupBarrier();\n  return sum;\n}\n",
+  "constants": {
+    "WORKGROUP": "u32",
+    "LANES": "u32",
+    "WIDTH": "u32",
+    "TEAM_ROWS": "u32",
+    "ACCUMULATE": "bool",
+    "EPSILON": "f32",
+    "TEAMS": "u32",
+    "VECTORS": "u32",
+    "SPAN": "u32",
+    "RAGGED": "u32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "rows": {
+              "offsetBytes": 0,
+              "type": "u32"
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "weight": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "bias": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "statistics_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "vec2f"
+        }
+      }
+    },
+    "backward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "rows": {
+              "offsetBytes": 0,
+              "type": "u32"
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "weight": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "statistics": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec2f"
+        },
+        "dy": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "addend": {
+          "kind": "read",
+          "index": 5,
+          "element": "vec4f"
+        },
+        "dx": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "dweight": {
+          "kind": "read_write",
           "index": 7,
-          "element": "f32"
+          "element": "vec4f"
+        },
+        "dbias": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
         }
       }
     }
@@ -1886,7 +2051,7 @@ export const matmulTiled = {
 /** shaders/patchify.wgsl */
 export const patchify = {
   "name": "patchify",
-  "source": "// Cuts pictures into patches: y[b · N + n, (ph · P + pw) · 3 + c] = pixel / 127.5 − 1\n//\n// pixels: RGB bytes, four to a word, [B, I, I, 3]; y [B · N, P · P · 3], N = (I / P)² patches in reading order.\n// One invocation computes one element. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // elements of y\n  image: u32, // I\n  patch_size: u32, // P\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> pixels: array<u32>;\n@group(0) @binding(2) var<storage, read_write> y: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let side = params.image / params.patch_size; // patches along an edge\n  let length = params.patch_size * params.patch_size * 3u;\n  let patch_index = i / length;\n  let within = i % length;\n  let n = patch_index % (side * side);\n  let row = n / side * params.patch_size + within / (params.patch_size * 3u);\n  let column = n % side * params.patch_size + within / 3u % params.patch_size;\n  let byte = ((patch_index / (side * side) * params.image + row) * params.image + column) * 3u + within % 3u;\n  let value = (pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu;\n  y[i] = f32(value) / 127.5 - 1.0;\n}\n",
+  "source": "// Cuts pictures into patches: y[b · N + n, (ph · P + pw) · 3 + c] = pixel / 127.5 − 1\n//\n// pixels: RGB bytes, four to a word, [B, I, I, 3]; y [B · N, P · P · 3], N = (I / P)² patches in reading order.\n// `forward` handles one word an invocation, which is four neighbouring elements of y when 3 P is a multiple of 4;\n// `forward_bytes` handles one element an invocation, for other patch sizes. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // elements of y, or words\n  image: u32, // I\n  patch_size: u32, // P\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> pixels: array<u32>;\n@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> y_bytes: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let side = params.image / params.patch_size; // patches along an edge\n  let line = params.patch_size * 3u / 4u; // words of a patch's row\n  let row = i / line; // of a patch: ((b · side + patch row) · side + patch column) · P + row in the patch\n  let patch_index = row / params.patch_size;\n  let picture_row = patch_index / side * params.patch_size + row % params.patch_size;\n  let word = pixels[(picture_row * side + patch_index % side) * line + i % line];\n  let bytes = vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(0xffu);\n  y[i] = vec4f(bytes) / 127.5 - 1.0;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward_bytes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let side = params.image / params.patch_size;\n  let length = params.patch_size * params.patch_size * 3u;\n  let patch_index = i / length;\n  let within = i % length;\n  let n = patch_index % (side * side);\n  let row = n / side * params.patch_size + within / (params.patch_size * 3u);\n  let column = n % side * params.patch_size + within / 3u % params.patch_size;\n  let byte = ((patch_index / (side * side) * params.image + row) * params.image + column) * 3u + within % 3u;\n  let value = (pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu;\n  y_bytes[i] = f32(value) / 127.5 - 1.0;\n}\n",
   "constants": {
     "WORKGROUP": "u32"
   },
@@ -1918,6 +2083,39 @@ export const patchify = {
           "element": "u32"
         },
         "y": {
+          "kind": "read_write",
+          "index": 2,
+          "element": "vec4f"
+        }
+      }
+    },
+    "forward_bytes": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "image": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "patch_size": {
+              "offsetBytes": 8,
+              "type": "u32"
+            }
+          }
+        },
+        "pixels": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "y_bytes": {
           "kind": "read_write",
           "index": 2,
           "element": "f32"

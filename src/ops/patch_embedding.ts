@@ -50,12 +50,20 @@ export function embedPatches(
   }
   const batch = pixels.shape[0], side = imageSize / patchSize, length = patchSize * patchSize * 3;
   const patches = graph.temporary("patches", [batch * side * side, length]);
-  graph.dispatch(
-    shader,
-    "forward",
-    { params: { size: patches.size, image: imageSize, patch_size: patchSize }, pixels, y: patches },
-    { workgroups: linearGrid(patches.size, WORKGROUP), constants: { WORKGROUP } },
-  );
+  const params = { image: imageSize, patch_size: patchSize };
+  if (patchSize * 3 % 4 === 0) {
+    const words = patches.size / 4;
+    graph.dispatch(shader, "forward", { params: { ...params, size: words }, pixels, y: patches }, {
+      workgroups: linearGrid(words, WORKGROUP),
+      constants: { WORKGROUP },
+    });
+  } else {
+    const { size } = patches;
+    graph.dispatch(shader, "forward_bytes", { params: { ...params, size }, pixels, y_bytes: patches }, {
+      workgroups: linearGrid(size, WORKGROUP),
+      constants: { WORKGROUP },
+    });
+  }
   const storedPatch = Math.sqrt(kernel.shape[0] / 3), storedSide = Math.sqrt(position.shape[0]);
   const width = kernel.shape[1];
   const resized = storedPatch === patchSize ? kernel : graph.reshape(

@@ -11,7 +11,7 @@ import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 
 const WORKGROUP = 64;
-const PER_LANE = 16;
+const PER_LANE = 4;
 
 /** Settings of AdamW. */
 export interface AdamWOptions {
@@ -39,7 +39,7 @@ export const adamWDefaults: AdamWOptions = {
 /** A flat range of parameters with their gradients and moments. */
 export interface OptimizedRange {
   readonly decay: boolean;
-  /** Elements. */
+  /** Elements, a multiple of 4. */
   readonly size: number;
   readonly parameters: BufferRange;
   readonly gradients: BufferRange;
@@ -70,6 +70,7 @@ export function stepState(index: number, learningRate: number, { beta1, beta2 }:
  * @param ranges the flat buffers; gradients must be complete
  * @param step [4] u32 words of {@link stepState}
  * @returns [4]: the gradient's norm before clipping, the factor, 1 when the norm is finite, unused
+ * @throws RangeError when a range's size is no multiple of 4
  */
 export function adamW(
   graph: Graph,
@@ -77,10 +78,13 @@ export function adamW(
   step: Tensor,
   options: AdamWOptions,
 ): Tensor {
+  for (const { size } of ranges) {
+    if (size % 4 !== 0) throw new RangeError(`Cannot update ${size} parameters: pad them to a multiple of 4`);
+  }
   const { beta1, beta2, epsilon, weightDecay, clipNorm } = options;
   const params = { beta1, beta2, epsilon, limit: clipNorm };
   const constants = { WORKGROUP, PER_LANE };
-  const perGroup = WORKGROUP * PER_LANE;
+  const perGroup = WORKGROUP * PER_LANE * 4;
   const gradients = ranges.map(({ gradients, size }) => graph.external("gradients", [size], gradients));
   // Every range writes its own rows of the partial sums, on the 64-element grid that bindings need.
   const counts = ranges.map(({ size }) => Math.ceil(size / perGroup / 64) * 64);
@@ -90,7 +94,7 @@ export function adamW(
     const rows = partial.rows(first, first + counts[index]);
     // The grid covers the padding too, so that no stale partial sum is left.
     graph.dispatch(shader, "squares", {
-      params: { ...params, size, decay: 0 },
+      params: { ...params, size: size / 4, decay: 0 },
       gradient: gradients[index],
       partial_out: rows,
     }, {
@@ -108,14 +112,14 @@ export function adamW(
   );
   ranges.forEach(({ decay, size, parameters, firstMoment, secondMoment }, index) => {
     graph.dispatch(shader, "update", {
-      params: { ...params, size, decay: decay ? weightDecay : 0 },
+      params: { ...params, size: size / 4, decay: decay ? weightDecay : 0 },
       step,
       gradient: gradients[index],
       clip_state: clip,
       parameter: graph.external("parameters", [size], parameters),
       first_moment: graph.external("first moments", [size], firstMoment),
       second_moment: graph.external("second moments", [size], secondMoment),
-    }, { workgroups: linearGrid(size, WORKGROUP), constants });
+    }, { workgroups: linearGrid(size / 4, WORKGROUP), constants });
   });
   return clip;
 }

@@ -33,7 +33,7 @@ function blocks(graph: Graph, t: { readonly [name: string]: Tensor }): Tensor {
 
 /** Output and gradients by a program with planned memory, after `runs` submits. */
 async function planned(runs: number) {
-  const device = await testDevice(), graph = new Graph();
+  const device = await testDevice(), graph = new Graph(await testDevice());
   const tensors: Record<string, Tensor> = {};
   const make = (label: string, size: number) => {
     const buffer = device.createBuffer(label, size * 4);
@@ -107,7 +107,7 @@ Deno.test(
 Deno.test(
   { name: "the FLOPs of a program are those of its products, by phase", ...sharesDevice },
   async () => {
-    const device = await testDevice(), graph = new Graph();
+    const device = await testDevice(), graph = new Graph(await testDevice());
     const x = graph.constant("x", [3, 5], new Float32Array(15)),
       weight = graph.constant("w", [5, 7], new Float32Array(35));
     const bias = graph.constant("bias", [7], new Float32Array(7));

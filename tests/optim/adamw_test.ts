@@ -64,9 +64,9 @@ async function optimizer(
 
 // Gradient deviations give norms below and above the limit of 1.
 for (
-  const [sizes, deviation] of [[[1, 1], 0.1], [[3, 65], 0.01], [[65, 3], 10], [[5000, 70000], 1e-4], [[
-    70001,
-    1023,
+  const [sizes, deviation] of [[[4, 4], 0.1], [[12, 68], 0.01], [[68, 12], 10], [[5000, 70000], 1e-4], [[
+    70004,
+    1020,
   ], 1]] as const
 ) {
   const name = `five AdamW updates of ${sizes.join(" and ")} parameters, gradients around ${deviation}`;
@@ -106,18 +106,18 @@ for (
 }
 
 Deno.test({ name: "a norm of exactly the limit is clipped by 1 / (1 + 1e-6)", ...sharesDevice }, async () => {
-  using actual = await optimizer([{ size: 2, decay: false }], [new Float32Array(2)]);
-  actual.update(1, 0.01, [Float32Array.of(0, 1)]);
+  using actual = await optimizer([{ size: 4, decay: false }], [new Float32Array(4)]);
+  actual.update(1, 0.01, [Float32Array.of(0, 1, 0, 0)]);
   const state = (await actual.clip()).subarray(0, 3);
   assertClose(state, [1, 1 / (1 + 1e-6), 1], { name: "clip", reduction: 1 }); // 1e-6 is twice the budget
 });
 
 Deno.test({ name: "decay acts on its own group only", ...sharesDevice }, async () => {
-  const groups = [{ size: 3, decay: true }, { size: 3, decay: false }], ones = new Float32Array(3).fill(1);
+  const groups = [{ size: 4, decay: true }, { size: 4, decay: false }], ones = new Float32Array(4).fill(1);
   using actual = await optimizer(groups, [ones, ones]);
-  actual.update(1, 0.5, [new Float32Array(3), new Float32Array(3)]);
+  actual.update(1, 0.5, [new Float32Array(4), new Float32Array(4)]);
   const [decayed, kept] = await actual.parameters();
-  assertClose(decayed, new Float32Array(3).fill(1 - 0.5 * adamWDefaults.weightDecay), {
+  assertClose(decayed, new Float32Array(4).fill(1 - 0.5 * adamWDefaults.weightDecay), {
     name: "p",
     reduction: 1,
   });
@@ -128,7 +128,7 @@ for (const [name, bad] of [["NaN", NaN], ["infinite", Infinity], ["overflowing",
   Deno.test(
     { name: `a gradient that is ${name} changes nothing and is reported`, ...sharesDevice },
     async () => {
-      const groups = [{ size: 65, decay: true }, { size: 3, decay: false }];
+      const groups = [{ size: 68, decay: true }, { size: 4, decay: false }];
       const initial = groups.map(({ size }, group) => Float32Array.from(randomArray(group, size)));
       const good = groups.map(({ size }, group) => Float32Array.from(randomArray(5 + group, size)));
       using actual = await optimizer(groups, initial);
