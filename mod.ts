@@ -25,7 +25,13 @@
  * @module
  */
 
-export { type AdapterSummary, Device, type DeviceCounters, NoAdapterError } from "./src/gpu/device.ts";
+export {
+  type AdapterSummary,
+  type AdapterTraits,
+  Device,
+  type DeviceCounters,
+  NoAdapterError,
+} from "./src/gpu/device.ts";
 export {
   type DualEncoderConfig,
   preset,

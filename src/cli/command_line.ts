@@ -174,6 +174,44 @@ batch's learnability.`,
   },
 );
 
+const tune = command(
+  "tune",
+  object({
+    action: constant("tune"),
+    preset: withDefault(
+      option("--preset", choice(presetNames, { metavar: "PRESET" }), {
+        description: message`The model whose training step is tuned (mini).`,
+      }),
+      "mini" as const,
+    ),
+    batch: withDefault(
+      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
+      64,
+    ),
+    filterRatio: withDefault(
+      option("--filter-ratio", ratio(), { description: message`Share that is left out, f (0.9).` }),
+      0.9,
+    ),
+    patch: optional(option("--patch", integer({ min: 1 }), {
+      description: message`Side of the image patches in pixels (the preset's).`,
+    })),
+    show: yes("--show", message`Only show what was tuned.`),
+    reset: yes("--reset", message`Forget what was tuned for this adapter.`),
+    cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
+      description: message`Where the measurements are kept.`,
+    })),
+    json: yes("--json", message`Print one line of JSON.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  {
+    brief: message`Measure which kernels are fastest on this adapter.`,
+    description:
+      message`Times the variants of every matrix product in a model's training step and keeps the fastest for this \
+adapter; train, eval and search then use them. Sums may be added in another order, so bits can change.`,
+    usageLine,
+  },
+);
+
 const info = command(
   "info",
   object({ action: constant("info"), json: yes("--json", message`Print one line of JSON.`) }),
@@ -191,7 +229,7 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-const everything = or(train, evaluateRun, search, select, info, test, {
+const everything = or(train, evaluateRun, search, select, tune, info, test, {
   errors: {
     noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
       optionName("--help")
@@ -207,6 +245,7 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   eval: evaluateRun,
   search,
   select,
+  tune,
   info,
   test,
 };

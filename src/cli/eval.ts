@@ -1,4 +1,4 @@
-import { Device } from "../gpu/device.ts";
+import { openTuned } from "../run/tuning.ts";
 import { readRun } from "../report/run_folder.ts";
 import { evaluationTable } from "../report/terminal.ts";
 import { evaluate } from "../run/evaluate.ts";
@@ -14,7 +14,7 @@ export async function evaluateRun({ run: path, json, quiet }: InvocationOf<"eval
   const progress = new Progress(undefined, quiet);
   const run = await readRun(path);
   const options = savedOptions(run);
-  using device = await Device.open();
+  using device = await openTuned();
   const data = await prepareData(options, {
     onProgress: (stage, done, total) => progress.update(stage, done, total),
     log: (line) => progress.log(line),

@@ -1,4 +1,4 @@
-import { Device } from "../gpu/device.ts";
+import { openTuned } from "../run/tuning.ts";
 import { encodePng, tilePictures } from "../report/png.ts";
 import { readRun } from "../report/run_folder.ts";
 import { prepareData } from "../run/prepare.ts";
@@ -14,7 +14,7 @@ export async function search(options: InvocationOf<"search">): Promise<number> {
   const { run: path, query, count, json, quiet, out = `${path}/search.png` } = options;
   const progress = new Progress(undefined, quiet);
   const saved = savedOptions(await readRun(path));
-  using device = await Device.open();
+  using device = await openTuned();
   const data = await prepareData(saved, {
     onProgress: (stage, done, total) => progress.update(stage, done, total),
     log: (line) => progress.log(line),

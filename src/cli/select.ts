@@ -1,4 +1,4 @@
-import { Device } from "../gpu/device.ts";
+import { openTuned } from "../run/tuning.ts";
 import { readEmbeddings } from "../run/reference.ts";
 import { selectJointly } from "../selection/select.ts";
 import { readFileBytes } from "../storage/files.ts";
@@ -11,7 +11,7 @@ export async function select(options: InvocationOf<"select">): Promise<number> {
   const [learned, referred] = await Promise.all(
     [learner, reference].map(async (path) => readEmbeddings(await readFileBytes(path), path)),
   );
-  using device = await Device.open();
+  using device = await openTuned();
   const result = await selectJointly(device, learned, referred, { filterRatio, chunks, gain, seed });
   if (json) console.log(JSON.stringify(result));
   else {

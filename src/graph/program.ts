@@ -7,7 +7,7 @@
 import type { BufferRange, Device } from "../gpu/device.ts";
 import { type Command, Recording } from "../gpu/recorder.ts";
 import type { UniformBinding } from "../gpu/shader.ts";
-import type { Dispatch, Graph } from "./graph.ts";
+import type { Choice, Dispatch, Graph } from "./graph.ts";
 import { type MemoryPlan, planMemory } from "./memory_plan.ts";
 import type { Tensor, TensorStorage } from "./tensor.ts";
 
@@ -21,6 +21,8 @@ export class Program implements Disposable {
     readonly plan: MemoryPlan,
     /** What the program runs, in order. */
     readonly dispatches: readonly Dispatch[],
+    /** The choices between variants of kernels that its ops made. */
+    readonly choices: readonly Choice[],
     private readonly device: Device,
     private readonly buffers: readonly GPUBuffer[],
   ) {}
@@ -53,7 +55,15 @@ export class Program implements Disposable {
         }
         const commands = graph.dispatches.map((dispatch) => command(device, dispatch, places));
         const recording = new Recording(device, label, commands);
-        return new Program(label, recording, plan, graph.dispatches, device, buffers);
+        return new Program(
+          label,
+          recording,
+          plan,
+          graph.dispatches,
+          [...graph.choices.values()],
+          device,
+          buffers,
+        );
       });
     } catch (error) {
       for (const buffer of buffers) device.destroyBuffer(buffer);

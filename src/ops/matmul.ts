@@ -193,9 +193,13 @@ function chooseVariant(
   }));
 }
 
-/** Numbers without a pattern that a wrong kernel could reproduce. */
+/** Numbers without a pattern that a wrong kernel could reproduce; their period, a prime, fits no tile. */
 function wave(size: number): Float32Array {
-  return Float32Array.from({ length: size }, (_, i) => Math.sin(i * 1.7) / 2);
+  const period = Math.min(size, 65_521);
+  const numbers = new Float32Array(size);
+  for (let i = 0; i < period; i++) numbers[i] = Math.sin(i * 1.7) / 2;
+  for (let done = period; done < size; done += period) numbers.copyWithin(done, 0, period);
+  return numbers;
 }
 
 /**

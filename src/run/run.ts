@@ -6,7 +6,8 @@
 
 import { type TrainOptions, trainOptions } from "../config/train_options.ts";
 import { cacheFiles, type KeptFiles } from "../data/cache.ts";
-import { Device } from "../gpu/device.ts";
+import type { Device } from "../gpu/device.ts";
+import { openTuned } from "./tuning.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
@@ -53,7 +54,7 @@ interface PreparedReference {
  */
 export async function runTraining(options: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
   const started = performance.now();
-  using device = await Device.open();
+  using device = await openTuned(options.cache);
   hooks.log(`Adapter: ${device.adapter.description}`);
   const folder = await createRunFolder(options.out, options.name);
   try {

@@ -5,6 +5,7 @@
  */
 
 import { type DispatchTime, profile } from "../gpu/profiler.ts";
+import type { Choice } from "../graph/graph.ts";
 import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";
@@ -211,6 +212,15 @@ export class Trainer implements Disposable {
    */
   async profile(): Promise<DispatchTime[]> {
     return await profile(this.model.device, this.compiled.program.recording);
+  }
+
+  /**
+   * The choices between variants of kernels that the step makes, for a tuner.
+   *
+   * @internal
+   */
+  get choices(): readonly Choice[] {
+    return this.compiled.program.choices;
   }
 
   /** Bytes that the step's temporaries take, and the dispatches that it makes. */

@@ -24,11 +24,11 @@ async function superbatchIn(env: Record<string, string>, ...args: string[]): Pro
 Deno.test("help is printed by every command, with the exit codes", async () => {
   const { code, out } = await superbatch("--help");
   assert.equal(code, 0);
-  for (const command of ["train", "eval", "search", "select", "info", "test", "completion"]) {
+  for (const command of ["train", "eval", "search", "select", "tune", "info", "test", "completion"]) {
     assert.match(out, new RegExp(`^  ${command} `, "m"));
   }
   assert.match(out, /Exit codes: 0 .*1 .*2 .*130/);
-  for (const command of ["train", "eval", "search", "select", "info", "test"]) {
+  for (const command of ["train", "eval", "search", "select", "tune", "info", "test"]) {
     const { code, out } = await superbatch(command, "--help");
     assert.equal(code, 0);
     assert.match(out, new RegExp(`Usage: superbatch ${command}`));
@@ -91,4 +91,17 @@ Deno.test("info without an adapter tells what there is and what to install, and 
   assert.match(plain.error, /^Error: No GPU adapter was found.*mesa-vulkan-drivers.*\n$/);
   const { adapter, backend, deno } = JSON.parse((await superbatchIn(none, "info", "--json")).out);
   assert.deepEqual([adapter, backend, deno], [null, "vulkan", Deno.version.deno]);
+});
+
+Deno.test("tune shows what is kept, and forgets it", async () => {
+  const cache = await Deno.makeTempDir();
+  const shown = await superbatch("tune", "--show", "--cache", cache);
+  assert.equal(shown.code, 0);
+  assert.match(shown.out, /Nothing is tuned for .*: run superbatch tune/);
+  const { out } = await superbatch("tune", "--show", "--json", "--cache", cache);
+  assert.deepEqual(JSON.parse(out).tuned, []);
+  assert.match((await superbatch("tune", "--reset", "--cache", cache)).out, /Forgot what was tuned for /);
+  const mistyped = await superbatch("tune", "--rest");
+  assert.equal(mistyped.code, 2);
+  assert.match(mistyped.error, /--reset/);
 });
