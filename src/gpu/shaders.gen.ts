@@ -2325,12 +2325,11 @@ export const draw = {
 /** shaders/selection/joint.wgsl */
 export const joint = {
   "name": "joint",
-  "source": "// JEST's scores: how much each candidate would add to a batch, kept up while the batch grows chunk by chunk.\n// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A.\n//\n// S super-batch, b sub-batch, A the examples chosen so far. With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:\n//   S_ij = gain · (LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference))\n//   cond_i = S_ii + Σ_{k∈A} (S_ik + S_ki)\n// which is what Σ_{A×A} S grows by when i joins A. Never a [S, S] matrix: `grow` recomputes the products of each new\n// member with every candidate from the embeddings, [S, D], in vectors of four. One invocation a candidate, all sums in\n// order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst WORKGROUP: u32 = 64u;\nconst BLOCK: u32 = 4u; // members whose products are computed together\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  learner_vectors: u32, // D / 4 of the learner\n  reference_vectors: u32, // D / 4 of the reference\n  first: u32, // where the new members start in `indices`\n  members: u32, // how many there are\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>;\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>;\n@group(0) @binding(7) var<storage, read_write> diagonal: array<f32>; // S_ii at gain 1\n@group(0) @binding(8) var<storage, read_write> slots_out: array<u32>;\n@group(0) @binding(6) var<storage, read_write> cond: array<f32>;\n@group(0) @binding(7) var<storage, read> indices: array<u32>;\n@group(0) @binding(8) var<storage, read> slots: array<u32>;\n@group(0) @binding(8) var<storage, read_write> row_sums: array<f32>;\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> learnability: array<f32>;\n\n// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);\n}\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n// S_ii at gain 1.\nfn own_score(i: u32) -> f32 {\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  return LEARNER_SIGN * softplus(-(logits[0] * learner + logits[1])) +\n    REFERENCE_SIGN * softplus(-(logits[2] * reference + logits[3]));\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  let score = own_score(i);\n  diagonal[i] = score;\n  cond_out[i] = params.gain * score;\n  slots_out[i] = NOT_SELECTED;\n}\n\n// Σ over the members `indices[first]` … of S_ik + S_ki at gain 1; a member that is i itself counts S_ii once.\nfn interaction(i: u32) -> f32 {\n  var sum = 0.0;\n  for (var at = 0u; at < params.members; at += BLOCK) {\n    var member: array<u32, BLOCK>;\n    var forth: array<f32, BLOCK>; // zᴵ_i · zᵀ_k\n    var back: array<f32, BLOCK>; // zᴵ_k · zᵀ_i\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      member[k] = indices[params.first + min(at + k, params.members - 1u)];\n      forth[k] = 0.0;\n      back[k] = 0.0;\n    }\n    for (var d = 0u; d < params.learner_vectors; d++) {\n      let image = learner_image[i * params.learner_vectors + d];\n      let text = learner_text[i * params.learner_vectors + d];\n      // @unroll\n      for (var k = 0u; k < BLOCK; k++) {\n        forth[k] += dot(image, learner_text[member[k] * params.learner_vectors + d]);\n        back[k] += dot(text, learner_image[member[k] * params.learner_vectors + d]);\n      }\n    }\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      if (at + k < params.members) {\n        if (member[k] == i) {\n          sum += LEARNER_SIGN * softplus(-(logits[0] * forth[k] + logits[1]));\n        } else {\n          sum += LEARNER_SIGN * (softplus(logits[0] * forth[k] + logits[1]) + softplus(logits[0] * back[k] + logits[1]));\n        }\n      }\n      forth[k] = 0.0;\n      back[k] = 0.0;\n    }\n    for (var d = 0u; d < params.reference_vectors; d++) {\n      let image = reference_image[i * params.reference_vectors + d];\n      let text = reference_text[i * params.reference_vectors + d];\n      // @unroll\n      for (var k = 0u; k < BLOCK; k++) {\n        forth[k] += dot(image, reference_text[member[k] * params.reference_vectors + d]);\n        back[k] += dot(text, reference_image[member[k] * params.reference_vectors + d]);\n      }\n    }\n    // @unroll\n    for (var k = 0u; k < BLOCK; k++) {\n      if (at + k < params.members) {\n        if (member[k] == i) {\n          sum += REFERENCE_SIGN * softplus(-(logits[2] * forth[k] + logits[3]));\n        } else {\n          sum += REFERENCE_SIGN *\n            (softplus(logits[2] * forth[k] + logits[3]) + softplus(logits[2] * back[k] + logits[3]));\n        }\n      }\n    }\n  }\n  return sum;\n}\n\n// The candidates' scores after the members `first` … `first + members` − 1 have joined.\n@compute @workgroup_size(WORKGROUP)\nfn grow(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || slots[i] != NOT_SELECTED) { return; }\n  cond[i] += params.gain * interaction(i);\n}\n\n// Row a of Σ_{A×A} S at gain 1, halved off the diagonal, because `interaction` counts S_ik and S_ki.\n@compute @workgroup_size(WORKGROUP)\nfn sum_selected(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let a = id.y * groups.x * WORKGROUP + id.x;\n  if (a >= params.batch) { return; }\n  let i = indices[a];\n  let own = own_score(i);\n  row_sums[a] = own + 0.5 * (interaction(i) - own);\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's learnability: (1/b) Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  learnability[0] = whole / f32(params.batch);\n}\n",
+  "source": "// JEST's scores: how much each candidate would add to a batch, kept up while the batch grows chunk by chunk.\n// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A.\n//\n// S super-batch, b sub-batch, A the examples chosen so far. With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:\n//   S_ij = gain · (LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference))\n//   cond_i = S_ii + Σ_{k∈A} (S_ik + S_ki)\n// which is what Σ_{A×A} S grows by when i joins A. Never a [S, S] matrix: for each block of new members the matrix\n// products of their embeddings with all candidates' are taken anew, [members, S], and `grow` adds what they come to.\n// One invocation a candidate, neighbours read neighbouring words, all sums in order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst WORKGROUP: u32 = 64u;\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  vectors: u32, // D / 4 of the model (members)\n  learner_vectors: u32, // D / 4 of each (start)\n  reference_vectors: u32,\n  first: u32, // where the members start in `indices`, or the rows in the batch\n  members: u32, // how many there are\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>; // [S, D]\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>;\n@group(0) @binding(7) var<storage, read_write> diagonal: array<f32>; // S_ii at gain 1\n@group(0) @binding(8) var<storage, read_write> slots_out: array<u32>;\n\n@group(0) @binding(1) var<storage, read> image: array<vec4f>; // one model's, [S, D]\n@group(0) @binding(2) var<storage, read> text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> indices: array<u32>;\n@group(0) @binding(4) var<storage, read_write> member_image: array<vec4f>; // [members, D]\n@group(0) @binding(6) var<storage, read_write> member_text: array<vec4f>;\n\n@group(0) @binding(1) var<storage, read> learner_forth: array<f32>; // zᵀ_k · zᴵ_i, [members, S]\n@group(0) @binding(2) var<storage, read> learner_back: array<f32>; // zᴵ_k · zᵀ_i\n@group(0) @binding(3) var<storage, read> reference_forth: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_back: array<f32>;\n@group(0) @binding(6) var<storage, read_write> cond: array<f32>;\n@group(0) @binding(7) var<storage, read> slots: array<u32>;\n\n@group(0) @binding(1) var<storage, read> learner_dots: array<f32>; // zᴵ_i · zᵀ_j of the selected, [rows, b]\n@group(0) @binding(2) var<storage, read> reference_dots: array<f32>;\n@group(0) @binding(6) var<storage, read_write> row_sums: array<f32>; // [b]\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> learnability: array<f32>;\n\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n\n// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);\n}\n\n// S_ij at gain 1 from both models' dot products; `sign` is m_ij.\nfn score(learner: f32, reference: f32, sign: f32) -> f32 {\n  return LEARNER_SIGN * softplus(-sign * (logits[0] * learner + logits[1])) +\n    REFERENCE_SIGN * softplus(-sign * (logits[2] * reference + logits[3]));\n}\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  let own = score(learner, reference, 1.0);\n  diagonal[i] = own;\n  cond_out[i] = params.gain * own;\n  slots_out[i] = NOT_SELECTED;\n}\n\n// The embeddings of the members `indices[first]` … by one model, in a matrix of their own.\n@compute @workgroup_size(WORKGROUP)\nfn members(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let at = id.y * groups.x * WORKGROUP + id.x;\n  if (at >= params.members * params.vectors) { return; }\n  let source = indices[params.first + at / params.vectors] * params.vectors + at % params.vectors;\n  member_image[at] = image[source];\n  member_text[at] = text[source];\n}\n\n// The candidates' scores after the members have joined.\n@compute @workgroup_size(WORKGROUP)\nfn grow(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || slots[i] != NOT_SELECTED) { return; }\n  var sum = 0.0;\n  for (var k = 0u; k < params.members; k++) {\n    let at = k * params.count + i;\n    sum += score(learner_forth[at], reference_forth[at], -1.0) + score(learner_back[at], reference_back[at], -1.0);\n  }\n  cond[i] += params.gain * sum;\n}\n\n// Rows `first` … of Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn sum_selected(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let row = id.y * groups.x * WORKGROUP + id.x;\n  if (row >= params.members) { return; }\n  var sum = 0.0;\n  for (var column = 0u; column < params.batch; column++) {\n    let at = row * params.batch + column;\n    sum += score(learner_dots[at], reference_dots[at], select(-1.0, 1.0, column == params.first + row));\n  }\n  row_sums[params.first + row] = sum;\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's learnability: (1/b) Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  learnability[0] = whole / f32(params.batch);\n}\n",
   "constants": {
     "LEARNER_SIGN": "f32",
     "REFERENCE_SIGN": "f32",
     "WORKGROUP": "u32",
-    "BLOCK": "u32",
     "NOT_SELECTED": "u32"
   },
   "entryPoints": {
@@ -2378,24 +2377,28 @@ export const joint = {
               "offsetBytes": 4,
               "type": "u32"
             },
-            "learner_vectors": {
+            "vectors": {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "reference_vectors": {
+            "learner_vectors": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "first": {
+            "reference_vectors": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "members": {
+            "first": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "gain": {
+            "members": {
               "offsetBytes": 24,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 28,
               "type": "f32"
             }
           }
@@ -2442,6 +2445,74 @@ export const joint = {
         }
       }
     },
+    "members": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 28,
+              "type": "f32"
+            }
+          }
+        },
+        "image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "member_image": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "member_text": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        }
+      }
+    },
     "grow": {
       "bindings": {
         "params": {
@@ -2457,47 +2528,51 @@ export const joint = {
               "offsetBytes": 4,
               "type": "u32"
             },
-            "learner_vectors": {
+            "vectors": {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "reference_vectors": {
+            "learner_vectors": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "first": {
+            "reference_vectors": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "members": {
+            "first": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "gain": {
+            "members": {
               "offsetBytes": 24,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 28,
               "type": "f32"
             }
           }
         },
-        "learner_image": {
+        "learner_forth": {
           "kind": "read",
           "index": 1,
-          "element": "vec4f"
+          "element": "f32"
         },
-        "learner_text": {
+        "learner_back": {
           "kind": "read",
           "index": 2,
-          "element": "vec4f"
+          "element": "f32"
         },
-        "reference_image": {
+        "reference_forth": {
           "kind": "read",
           "index": 3,
-          "element": "vec4f"
+          "element": "f32"
         },
-        "reference_text": {
+        "reference_back": {
           "kind": "read",
           "index": 4,
-          "element": "vec4f"
+          "element": "f32"
         },
         "logits": {
           "kind": "read",
@@ -2509,14 +2584,9 @@ export const joint = {
           "index": 6,
           "element": "f32"
         },
-        "indices": {
-          "kind": "read",
-          "index": 7,
-          "element": "u32"
-        },
         "slots": {
           "kind": "read",
-          "index": 8,
+          "index": 7,
           "element": "u32"
         }
       }
@@ -2536,61 +2606,50 @@ export const joint = {
               "offsetBytes": 4,
               "type": "u32"
             },
-            "learner_vectors": {
+            "vectors": {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "reference_vectors": {
+            "learner_vectors": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "first": {
+            "reference_vectors": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "members": {
+            "first": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "gain": {
+            "members": {
               "offsetBytes": 24,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 28,
               "type": "f32"
             }
           }
         },
-        "learner_image": {
+        "learner_dots": {
           "kind": "read",
           "index": 1,
-          "element": "vec4f"
+          "element": "f32"
         },
-        "learner_text": {
+        "reference_dots": {
           "kind": "read",
           "index": 2,
-          "element": "vec4f"
-        },
-        "reference_image": {
-          "kind": "read",
-          "index": 3,
-          "element": "vec4f"
-        },
-        "reference_text": {
-          "kind": "read",
-          "index": 4,
-          "element": "vec4f"
+          "element": "f32"
         },
         "logits": {
           "kind": "read",
           "index": 5,
           "element": "f32"
         },
-        "indices": {
-          "kind": "read",
-          "index": 7,
-          "element": "u32"
-        },
         "row_sums": {
           "kind": "read_write",
-          "index": 8,
+          "index": 6,
           "element": "f32"
         }
       }
@@ -2610,24 +2669,28 @@ export const joint = {
               "offsetBytes": 4,
               "type": "u32"
             },
-            "learner_vectors": {
+            "vectors": {
               "offsetBytes": 8,
               "type": "u32"
             },
-            "reference_vectors": {
+            "learner_vectors": {
               "offsetBytes": 12,
               "type": "u32"
             },
-            "first": {
+            "reference_vectors": {
               "offsetBytes": 16,
               "type": "u32"
             },
-            "members": {
+            "first": {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "gain": {
+            "members": {
               "offsetBytes": 24,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 28,
               "type": "f32"
             }
           }

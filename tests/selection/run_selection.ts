@@ -40,7 +40,7 @@ export async function runSelection(
   models?: { learner: HostEmbeddings; reference: HostEmbeddings },
 ): Promise<Selected> {
   const { superBatch, batch, steps = 1 } = request;
-  const device = await testDevice(), graph = new Graph();
+  const device = await testDevice(), graph = new Graph(device);
   const pairing = ({ image, text, width, logitScale, logitBias }: HostEmbeddings) => ({
     image: graph.constant("image", [superBatch, width], image),
     text: graph.constant("text", [superBatch, width], text),

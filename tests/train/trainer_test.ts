@@ -155,7 +155,7 @@ Deno.test({ name: "the FLOP ledger counts what the model computes", ...sharesDev
   const loss = 3 * 2 * 8 * 8 * 16;
   assert.ok(Math.abs(train / (3 * forward * 8 + loss) - 1) < 0.1, `${train / (3 * forward * 8 + loss)}`);
   // Two products of both models with the four members of the first chunk, each pair's own, and the final 8 × 8.
-  const pair = 2 * (16 + 8), selection = 24 * pair + 2 * 24 * 4 * pair + 2 * 8 * 8 * pair;
+  const pair = 2 * (16 + 8), selection = 24 * pair + 2 * 24 * 4 * pair + 8 * 8 * pair;
   assert.equal(score, 24 * forward + selection);
   using uniform = await Trainer.create(model, uniformOptions);
   assert.deepEqual(uniform.flops, { score: 0, train });
