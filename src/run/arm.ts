@@ -4,12 +4,11 @@
  * @module
  */
 
-import { gatherBatch } from "../data/loader.ts";
-import { SuperBatchLoader } from "../data/loader.ts";
+import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
 import type { DualEncoder } from "../models/model.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
-import { type StepLog, Trainer } from "../train/trainer.ts";
+import { type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
 import { evaluate, type TestSet } from "./evaluate.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
 
@@ -63,8 +62,10 @@ export class InterruptedError extends Error {
   override name = "InterruptedError";
 }
 
-/** Steps between two read-backs of the log. */
+/** Steps between two read-backs of the log, which wait for the GPU. */
 const LOG_INTERVAL = 10;
+/** Bytes of super-batches that may wait for the GPU, so that large pictures do not pile up in memory. */
+const MOST_WAITING_BYTES = 2 ** 28;
 
 /**
  * Trains one arm to its end.
@@ -163,16 +164,21 @@ export async function trainArm(
     });
   };
 
-  for (let step = 1; step <= steps; step++) {
-    if (hooks.signal.aborted) throw new InterruptedError(`Stopped after step ${step - 1} of ${steps}`);
+  const prepare = (step: number): SuperBatch => {
     const indices = loader.indices(step - 1);
     drawn.push(indices);
-    trainer.step({
-      ...gatherBatch(data, indices),
-      reference: reference && gatherReference(reference, indices),
-    });
+    return { ...gatherBatch(data, indices), reference: reference && gatherReference(reference, indices) };
+  };
+  let next = prepare(1);
+  const fitting = Math.floor(MOST_WAITING_BYTES / next.pixels.byteLength);
+  const interval = Math.max(1, Math.min(LOG_INTERVAL, fitting));
+  for (let step = 1; step <= steps; step++) {
+    if (hooks.signal.aborted) throw new InterruptedError(`Stopped after step ${step - 1} of ${steps}`);
+    trainer.step(next);
+    // While the GPU works: a read-back below waits for it, and then the next super-batch is there.
+    if (step < steps) next = prepare(step + 1);
     const evaluates = evaluationSteps.has(step);
-    if (step % LOG_INTERVAL === 0 || evaluates || snapshotSteps.has(step) || step === steps) {
+    if (step % interval === 0 || evaluates || snapshotSteps.has(step) || step === steps) {
       const logs = await trainer.readLog();
       await report(logs, evaluates);
       hooks.onStep(step, steps, `loss ${last!.loss.toFixed(3)}`);
