@@ -37,21 +37,36 @@ export interface MemoryPlan {
  * @throws Error when a dispatch reads a temporary that nothing wrote
  */
 export function planMemory(graph: Graph): MemoryPlan {
-  const slots: Slot[] = [];
+  const slots: Slot[] = [], tenancies: Lifetime[][] = [];
   let unsharedBytes = 0;
   const lifetimes = lifetimesOf(graph).toSorted((a, b) => b.storage.sizeBytes - a.storage.sizeBytes);
   for (const lifetime of lifetimes) {
     unsharedBytes += lifetime.storage.sizeBytes;
-    const free = slots.find((slot) => slot.lifetimes.every((other) => !overlap(lifetime, other)));
-    if (free) free.lifetimes.push(lifetime);
-    else slots.push({ sizeBytes: lifetime.storage.sizeBytes, lifetimes: [lifetime] });
+    const free = tenancies.findIndex((tenants) => moveIn(lifetime, tenants));
+    if (free >= 0) slots[free].lifetimes.push(lifetime);
+    else {
+      slots.push({ sizeBytes: lifetime.storage.sizeBytes, lifetimes: [lifetime] });
+      tenancies.push([lifetime]);
+    }
   }
   const plannedBytes = slots.reduce((sum, slot) => sum + slot.sizeBytes, 0);
   return { slots, plannedBytes, unsharedBytes };
 }
 
-function overlap(a: Lifetime, b: Lifetime): boolean {
-  return a.first <= b.last && b.first <= a.last;
+/**
+ * Puts a lifetime among tenants that never meet, sorted by time, unless it meets one of them. Their number grows with
+ * that of the micro-batches, so its place is found by bisection.
+ */
+function moveIn(lifetime: Lifetime, tenants: Lifetime[]): boolean {
+  let low = 0, high = tenants.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tenants[middle].first < lifetime.first) low = middle + 1;
+    else high = middle;
+  }
+  if (tenants[low - 1]?.last >= lifetime.first || tenants[low]?.first <= lifetime.last) return false;
+  tenants.splice(low, 0, lifetime);
+  return true;
 }
 
 function lifetimesOf(graph: Graph): Lifetime[] {
