@@ -1,0 +1,68 @@
+/**
+ * Where buffers come from: the device, or paper, on which a step can be planned without taking any memory.
+ *
+ * @module
+ */
+
+import type { BufferRange, HostArray } from "./device.ts";
+
+/** What makes and frees buffers and moves data in and out; a `Device` is one. */
+export interface Memory {
+  /** The most bytes that one binding may span. */
+  readonly maxBindingBytes: number;
+  /** A zeroed buffer. */
+  createBuffer(label: string, sizeBytes: number): GPUBuffer;
+  /** Frees a buffer. */
+  destroyBuffer(buffer: GPUBuffer): void;
+  /** Writes host data into a buffer. */
+  write(buffer: GPUBuffer, data: HostArray, offsetBytes?: number): void;
+  /** Copies a range of a buffer to the host. */
+  read(buffer: GPUBuffer, offsetBytes: number, sizeBytes: number): Promise<ArrayBuffer>;
+}
+
+/** Bytes that a buffer takes: whole vectors of four words, at least one. */
+export function bufferBytes(sizeBytes: number): number {
+  return Math.max(16, Math.ceil(sizeBytes / 16) * 16);
+}
+
+/** A buffer of a whole range. */
+export function allocate(memory: Memory, label: string, sizeBytes: number): BufferRange {
+  return { buffer: memory.createBuffer(label, sizeBytes), offsetBytes: 0, sizeBytes };
+}
+
+/**
+ * Memory that only writes down what it is asked for. Its buffers have a label and a size and nothing else: a graph can
+ * be recorded over them, not compiled. What exceeds the limit is written down too, so that a plan can name all of it.
+ */
+export class PlannedMemory implements Memory {
+  /** What was asked for, in order. */
+  readonly buffers: { readonly label: string; readonly sizeBytes: number }[] = [];
+
+  /** @param maxBindingBytes the limit of the adapter that is planned for */
+  constructor(readonly maxBindingBytes: number) {}
+
+  /** Bytes of all buffers. */
+  get allocatedBytes(): number {
+    return this.buffers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  /** A stand-in for a buffer. */
+  createBuffer(label: string, sizeBytes: number): GPUBuffer {
+    const size = bufferBytes(sizeBytes);
+    this.buffers.push({ label, sizeBytes: size });
+    return { label, size } as GPUBuffer;
+  }
+
+  /** Does nothing: a plan is dropped as a whole. */
+  destroyBuffer(_: GPUBuffer): void {}
+
+  /** @throws Error always: there is no memory behind a plan */
+  write(buffer: GPUBuffer): void {
+    throw new Error(`Cannot write "${buffer.label}": it is only planned`);
+  }
+
+  /** @throws Error always: there is no memory behind a plan */
+  read(buffer: GPUBuffer): Promise<ArrayBuffer> {
+    return Promise.reject(new Error(`Cannot read "${buffer.label}": it is only planned`));
+  }
+}
