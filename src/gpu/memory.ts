@@ -66,3 +66,11 @@ export class PlannedMemory implements Memory {
     return Promise.reject(new Error(`Cannot read "${buffer.label}": it is only planned`));
   }
 }
+
+/** A number of bytes with three digits and its unit: 1.5 GiB. */
+export function formatBytes(bytes: number): string {
+  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+    if (bytes >= size) return `${Number((bytes / size).toPrecision(bytes / size >= 1000 ? 4 : 3))} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}

@@ -89,17 +89,27 @@ function lifetimesOf(graph: Graph): Lifetime[] {
   return [...found.values()];
 }
 
-/** The plan as text: total, and the largest tensors. */
-export function explainPlan(plan: MemoryPlan, rows = 12): string {
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(9)} MiB`;
-  const lines = [
-    `${mebibytes(plan.plannedBytes)} in ${plan.slots.length} buffers (${
-      mebibytes(plan.unsharedBytes).trim()
-    } unshared)`,
-  ];
-  for (const { sizeBytes, lifetimes } of plan.slots.slice(0, rows)) {
-    const names = [...new Set(lifetimes.map(({ storage }) => storage.label))];
-    lines.push(`${mebibytes(sizeBytes)}  ${names.slice(0, 4).join(", ")}${names.length > 4 ? ", …" : ""}`);
-  }
-  return lines.join("\n");
+/** A buffer of a plan: what takes turns in it. */
+export interface PlannedBuffer {
+  readonly sizeBytes: number;
+  /** The tensors' names, largest first, each once. */
+  readonly labels: readonly string[];
+  /** Parts of the step that touch it, in order. */
+  readonly phases: readonly string[];
+}
+
+/** The slots of a graph's plan by what lies in them, largest first. */
+export function plannedBuffers(graph: Graph, plan: MemoryPlan): PlannedBuffer[] {
+  return plan.slots.map(({ sizeBytes, lifetimes }) => {
+    const order = lifetimes.toSorted((a, b) => a.first - b.first);
+    return {
+      sizeBytes,
+      labels: [...new Set(lifetimes.map(({ storage }) => storage.label))],
+      phases: [...new Set(order.flatMap(({ first, last }) => [phaseAt(graph, first), phaseAt(graph, last)]))],
+    };
+  });
+}
+
+function phaseAt({ dispatches }: Graph, at: number): string {
+  return dispatches[Math.min(at, dispatches.length - 1)].phase;
 }
