@@ -7,7 +7,7 @@
 import { gatherBatch, SuperBatchLoader } from "../src/data/loader.ts";
 import { Device } from "../src/gpu/device.ts";
 import { randomWord, Stream } from "../src/random/philox.ts";
-import { indexTokens } from "../src/train/trainer.ts";
+import { indexTokens } from "../src/train/token_index.ts";
 
 const device = await Device.open();
 const rates: { name: string; pictures: number; best: number }[] = [];

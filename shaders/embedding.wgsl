@@ -4,17 +4,19 @@
 // The table's gradient needs no atomics: the host sorts the super-batch's token positions by token and cuts every
 // token's list into segments. One invocation sums one column of one segment (`backward_segment`), another the
 // segments of one token (`backward_table`), both in order: deterministic. `slots` maps an example of the super-batch
-// to its row in the sub-batch, or NOT_SELECTED.
+// to its row in the sub-batch, or to 0xffffffff when it was not selected; the batch at hand holds the sub-batch's rows
+// from `first_slot` on, and tokens of other rows are skipped.
 
 const ACCUMULATE: bool = false; // backward_table adds `addend`
 const WORKGROUP: u32 = 64u;
-const NOT_SELECTED: u32 = 0xffffffffu;
 
 struct Params {
   size: u32, // elements that the entry point writes
   tokens: u32, // T
   width: u32, // D
   vocabulary: u32, // V
+  first_slot: u32,
+  examples: u32, // B
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -50,9 +52,10 @@ fn backward_segment(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   let column = i % params.width;
   var sum = 0.0;
   for (var at = segment_offsets[segment]; at < segment_offsets[segment + 1u]; at++) {
-    let slot = slots[positions[at] / params.tokens];
-    if (slot != NOT_SELECTED) {
-      sum += dy[(slot * params.tokens + positions[at] % params.tokens) * params.width + column];
+    // Rows before the first wrap round to far above B, as the mark of the unselected does.
+    let row = slots[positions[at] / params.tokens] - params.first_slot;
+    if (row < params.examples) {
+      sum += dy[(row * params.tokens + positions[at] % params.tokens) * params.width + column];
     }
   }
   segment_sums[i] = sum;

@@ -7,6 +7,7 @@
  */
 
 import { Kernel } from "./kernel.ts";
+import { bufferBytes, type Memory } from "./memory.ts";
 import type { Recording } from "./recorder.ts";
 import type { Shader } from "./shader.ts";
 import type { ConstantValues } from "./specialize.ts";
@@ -108,7 +109,7 @@ export function alignBinding(sizeBytes: number): number {
  * console.log(device.adapter.description);
  * ```
  */
-export class Device implements Disposable {
+export class Device implements Memory, Disposable {
   /** Which adapter this is and what it offers. */
   readonly adapter: AdapterSummary;
   /** What this device was asked for so far. */
@@ -196,7 +197,7 @@ export class Device implements Disposable {
           `${this.maxBindingBytes}. Use a smaller batch, image or model.`,
       );
     }
-    const size = Math.max(16, Math.ceil(sizeBytes / 16) * 16);
+    const size = bufferBytes(sizeBytes);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST | extraUsage;
     const buffer = this.gpu.createBuffer({ label, size, usage });
     this.counters.buffersCreated++;

@@ -4,22 +4,22 @@
  * @module
  */
 
-import type { BufferRange, Device } from "./device.ts";
+import type { BufferRange } from "./device.ts";
+import { allocate, type Memory } from "./memory.ts";
 
 /** A ring of rows of 32-bit words on the GPU. */
 export class Ring implements Disposable {
   /** All rows, for binding. */
   readonly range: BufferRange;
-  readonly #device: Device;
+  readonly #memory: Memory;
 
   /**
    * @param capacity rows before the first is written over
    * @param width words of a row
    */
-  constructor(device: Device, label: string, readonly capacity: number, readonly width: number) {
-    this.#device = device;
-    const sizeBytes = capacity * width * 4;
-    this.range = { buffer: device.createBuffer(label, sizeBytes), offsetBytes: 0, sizeBytes };
+  constructor(memory: Memory, label: string, readonly capacity: number, readonly width: number) {
+    this.#memory = memory;
+    this.range = allocate(memory, label, capacity * width * 4);
   }
 
   /**
@@ -34,7 +34,7 @@ export class Ring implements Disposable {
     }
     if (to === from) return [];
     const rowBytes = this.width * 4;
-    const all = await this.#device.read(this.range.buffer, 0, this.capacity * rowBytes);
+    const all = await this.#memory.read(this.range.buffer, 0, this.capacity * rowBytes);
     return Array.from({ length: to - from }, (_, i) => {
       const row = (from + i) % this.capacity;
       return all.slice(row * rowBytes, (row + 1) * rowBytes);
@@ -43,6 +43,6 @@ export class Ring implements Disposable {
 
   /** Frees the buffer. */
   [Symbol.dispose](): void {
-    this.#device.destroyBuffer(this.range.buffer);
+    this.#memory.destroyBuffer(this.range.buffer);
   }
 }

@@ -645,11 +645,10 @@ export const fma = {
 /** shaders/embedding.wgsl */
 export const embedding = {
   "name": "embedding",
-  "source": "// Token and position embedding: y[b, t] = table[tokens[b, t]] + position[t]\n//\n// tokens [B, T], table [V, D], position [T, D], y, dy [B, T, D].\n// The table's gradient needs no atomics: the host sorts the super-batch's token positions by token and cuts every\n// token's list into segments. One invocation sums one column of one segment (`backward_segment`), another the\n// segments of one token (`backward_table`), both in order: deterministic. `slots` maps an example of the super-batch\n// to its row in the sub-batch, or NOT_SELECTED.\n\nconst ACCUMULATE: bool = false; // backward_table adds `addend`\nconst WORKGROUP: u32 = 64u;\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  size: u32, // elements that the entry point writes\n  tokens: u32, // T\n  width: u32, // D\n  vocabulary: u32, // V\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> tokens: array<u32>;\n@group(0) @binding(2) var<storage, read> table: array<f32>;\n@group(0) @binding(3) var<storage, read> position: array<f32>;\n@group(0) @binding(4) var<storage, read_write> y: array<f32>;\n@group(0) @binding(1) var<storage, read> positions: array<u32>; // b · T + t in the super-batch, sorted by token\n@group(0) @binding(2) var<storage, read> segment_offsets: array<u32>; // [segments + 1], into `positions`\n@group(0) @binding(3) var<storage, read> slots: array<u32>;\n@group(0) @binding(4) var<storage, read> dy: array<f32>;\n@group(0) @binding(5) var<storage, read_write> segment_sums: array<f32>; // [segments, D]\n@group(0) @binding(1) var<storage, read> sums: array<f32>; // segment_sums, read\n@group(0) @binding(2) var<storage, read> token_segments: array<u32>; // [V + 1], into the segments\n@group(0) @binding(3) var<storage, read> addend: array<f32>;\n@group(0) @binding(4) var<storage, read_write> dtable: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  let column = i % params.width;\n  let token = min(tokens[row], params.vocabulary - 1u);\n  y[i] = table[token * params.width + column] + position[row % params.tokens * params.width + column];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_segment(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let segment = i / params.width;\n  let column = i % params.width;\n  var sum = 0.0;\n  for (var at = segment_offsets[segment]; at < segment_offsets[segment + 1u]; at++) {\n    let slot = slots[positions[at] / params.tokens];\n    if (slot != NOT_SELECTED) {\n      sum += dy[(slot * params.tokens + positions[at] % params.tokens) * params.width + column];\n    }\n  }\n  segment_sums[i] = sum;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_table(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let token = i / params.width;\n  let column = i % params.width;\n  var sum = 0.0;\n  for (var segment = token_segments[token]; segment < token_segments[token + 1u]; segment++) {\n    sum += sums[segment * params.width + column];\n  }\n  if (ACCUMULATE) { sum += addend[i]; }\n  dtable[i] = sum;\n}\n",
+  "source": "// Token and position embedding: y[b, t] = table[tokens[b, t]] + position[t]\n//\n// tokens [B, T], table [V, D], position [T, D], y, dy [B, T, D].\n// The table's gradient needs no atomics: the host sorts the super-batch's token positions by token and cuts every\n// token's list into segments. One invocation sums one column of one segment (`backward_segment`), another the\n// segments of one token (`backward_table`), both in order: deterministic. `slots` maps an example of the super-batch\n// to its row in the sub-batch, or to 0xffffffff when it was not selected; the batch at hand holds the sub-batch's rows\n// from `first_slot` on, and tokens of other rows are skipped.\n\nconst ACCUMULATE: bool = false; // backward_table adds `addend`\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // elements that the entry point writes\n  tokens: u32, // T\n  width: u32, // D\n  vocabulary: u32, // V\n  first_slot: u32,\n  examples: u32, // B\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> tokens: array<u32>;\n@group(0) @binding(2) var<storage, read> table: array<f32>;\n@group(0) @binding(3) var<storage, read> position: array<f32>;\n@group(0) @binding(4) var<storage, read_write> y: array<f32>;\n@group(0) @binding(1) var<storage, read> positions: array<u32>; // b · T + t in the super-batch, sorted by token\n@group(0) @binding(2) var<storage, read> segment_offsets: array<u32>; // [segments + 1], into `positions`\n@group(0) @binding(3) var<storage, read> slots: array<u32>;\n@group(0) @binding(4) var<storage, read> dy: array<f32>;\n@group(0) @binding(5) var<storage, read_write> segment_sums: array<f32>; // [segments, D]\n@group(0) @binding(1) var<storage, read> sums: array<f32>; // segment_sums, read\n@group(0) @binding(2) var<storage, read> token_segments: array<u32>; // [V + 1], into the segments\n@group(0) @binding(3) var<storage, read> addend: array<f32>;\n@group(0) @binding(4) var<storage, read_write> dtable: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  let column = i % params.width;\n  let token = min(tokens[row], params.vocabulary - 1u);\n  y[i] = table[token * params.width + column] + position[row % params.tokens * params.width + column];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_segment(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let segment = i / params.width;\n  let column = i % params.width;\n  var sum = 0.0;\n  for (var at = segment_offsets[segment]; at < segment_offsets[segment + 1u]; at++) {\n    // Rows before the first wrap round to far above B, as the mark of the unselected does.\n    let row = slots[positions[at] / params.tokens] - params.first_slot;\n    if (row < params.examples) {\n      sum += dy[(row * params.tokens + positions[at] % params.tokens) * params.width + column];\n    }\n  }\n  segment_sums[i] = sum;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_table(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let token = i / params.width;\n  let column = i % params.width;\n  var sum = 0.0;\n  for (var segment = token_segments[token]; segment < token_segments[token + 1u]; segment++) {\n    sum += sums[segment * params.width + column];\n  }\n  if (ACCUMULATE) { sum += addend[i]; }\n  dtable[i] = sum;\n}\n",
   "constants": {
     "ACCUMULATE": "bool",
-    "WORKGROUP": "u32",
-    "NOT_SELECTED": "u32"
+    "WORKGROUP": "u32"
   },
   "entryPoints": {
     "forward": {
@@ -657,7 +656,7 @@ export const embedding = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 16,
+          "sizeBytes": 32,
           "fields": {
             "size": {
               "offsetBytes": 0,
@@ -673,6 +672,14 @@ export const embedding = {
             },
             "vocabulary": {
               "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first_slot": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "examples": {
+              "offsetBytes": 20,
               "type": "u32"
             }
           }
@@ -704,7 +711,7 @@ export const embedding = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 16,
+          "sizeBytes": 32,
           "fields": {
             "size": {
               "offsetBytes": 0,
@@ -720,6 +727,14 @@ export const embedding = {
             },
             "vocabulary": {
               "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first_slot": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "examples": {
+              "offsetBytes": 20,
               "type": "u32"
             }
           }
@@ -756,7 +771,7 @@ export const embedding = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 16,
+          "sizeBytes": 32,
           "fields": {
             "size": {
               "offsetBytes": 0,
@@ -772,6 +787,14 @@ export const embedding = {
             },
             "vocabulary": {
               "offsetBytes": 12,
+              "type": "u32"
+            },
+            "first_slot": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "examples": {
+              "offsetBytes": 20,
               "type": "u32"
             }
           }
@@ -1400,9 +1423,10 @@ export const layerNormWorkgroup = {
 /** shaders/loss/contrastive.wgsl */
 export const contrastive = {
   "name": "contrastive",
-  "source": "// Contrastive losses over a [b, b] block of dot products d_ij = zᴵ_i · zᵀ_j, with l_ij = α d_ij + β, α = exp(t).\n//\n// Sigmoid (SigLIP, arXiv:2303.15343): L = (1/b) Σ_ij −log σ(m_ij l_ij), m = 2I − 1.\n// Softmax (CLIP, arXiv:2103.00020): L = (1/2b) Σ_i [(lse_j l_ij − l_ii) + (lse_j l_ji − l_ii)].\n// Both write G_ij = ∂L/∂d_ij (so dZᴵ = G Zᵀ, dZᵀ = Gᵀ Zᴵ) and per row i: its share of L, of ∂L/∂t = Σ_j G_ij d_ij and\n// of ∂L/∂β. `finish` adds the rows. A workgroup of WORKGROUP lanes handles one row; lane sums are added in order:\n// deterministic.\n\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  batch: u32, // b\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> dots: array<f32>;\n@group(0) @binding(2) var<storage, read> logit_scale: array<f32>; // t\n@group(0) @binding(3) var<storage, read> logit_bias: array<f32>; // β\n@group(0) @binding(4) var<storage, read> row_lse: array<f32>;\n@group(0) @binding(5) var<storage, read> column_lse: array<f32>;\n@group(0) @binding(6) var<storage, read_write> ddots: array<f32>; // G\n@group(0) @binding(7) var<storage, read_write> row_sums: array<vec4f>; // loss, ∂t, ∂β, unused\n@group(0) @binding(4) var<storage, read_write> row_lse_out: array<f32>;\n@group(0) @binding(5) var<storage, read_write> column_lse_out: array<f32>;\n@group(0) @binding(1) var<storage, read> row_sums_in: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> loss: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dlogit_scale: array<f32>;\n@group(0) @binding(4) var<storage, read_write> dlogit_bias: array<f32>;\n\nvar<workgroup> shares: array<vec4f, WORKGROUP>;\n\nfn total(local: u32, value: vec4f) -> vec4f {\n  shares[local] = value;\n  workgroupBarrier();\n  var sum = vec4f(0.0);\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    sum += shares[lane];\n  }\n  return sum;\n}\n\n// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);\n}\n\nfn sigmoid(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return select(e, 1.0, x >= 0.0) / (1.0 + e);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn sigmoid_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let row = group.x;\n  let alpha = exp(logit_scale[0]);\n  let scale = 1.0 / f32(params.batch);\n  var sums = vec4f(0.0);\n  for (var column = local; column < params.batch; column += WORKGROUP) {\n    let at = row * params.batch + column;\n    let sign = select(-1.0, 1.0, row == column);\n    let logit = alpha * dots[at] + logit_bias[0];\n    let dlogit = -sign * sigmoid(-sign * logit) * scale;\n    ddots[at] = dlogit * alpha;\n    sums += vec4f(softplus(-sign * logit) * scale, dlogit * alpha * dots[at], dlogit, 0.0);\n  }\n  let sum = total(local, sums);\n  if (local == 0u) { row_sums[row] = sum; }\n}\n\n// Log-sum-exp of row group.x (group.y = 0) or of column group.x (group.y = 1).\n@compute @workgroup_size(WORKGROUP)\nfn softmax_lse(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let alpha = exp(logit_scale[0]);\n  let b = params.batch;\n  let step = select(1u, b, group.y == 1u);\n  let first = select(group.x * b, group.x, group.y == 1u);\n  var highest = -1e30;\n  var sum = 0.0;\n  for (var i = local; i < b; i += WORKGROUP) {\n    let logit = alpha * dots[first + i * step] + logit_bias[0];\n    let peak = max(highest, logit);\n    sum = sum * exp(highest - peak) + exp(logit - peak);\n    highest = peak;\n  }\n  shares[local] = vec4f(highest, sum, 0.0, 0.0);\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var peak = -1e30;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    peak = max(peak, shares[lane].x);\n  }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane].y * exp(shares[lane].x - peak);\n  }\n  let lse = peak + log(whole);\n  if (group.y == 0u) { row_lse_out[group.x] = lse; } else { column_lse_out[group.x] = lse; }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn softmax_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let row = group.x;\n  let alpha = exp(logit_scale[0]);\n  let scale = 0.5 / f32(params.batch);\n  var sums = vec4f(0.0);\n  for (var column = local; column < params.batch; column += WORKGROUP) {\n    let at = row * params.batch + column;\n    let logit = alpha * dots[at] + logit_bias[0];\n    let own = row == column;\n    let dlogit = scale * (exp(logit - row_lse[row]) + exp(logit - column_lse[column]) - select(0.0, 2.0, own));\n    ddots[at] = dlogit * alpha;\n    let share = select(0.0, scale * (row_lse[row] + column_lse[row] - 2.0 * logit), own);\n    sums += vec4f(share, dlogit * alpha * dots[at], 0.0, 0.0); // β cancels: its gradient is zero, not rounding noise\n  }\n  let sum = total(local, sums);\n  if (local == 0u) { row_sums[row] = sum; }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sums = vec4f(0.0);\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sums += row_sums_in[row];\n  }\n  let sum = total(local, sums);\n  if (local == 0u) {\n    loss[0] = sum.x;\n    dlogit_scale[0] = sum.y;\n    dlogit_bias[0] = sum.z;\n  }\n}\n",
+  "source": "// Contrastive losses over dot products d_ij = zᴵ_i · zᵀ_j of b images and b texts, with l_ij = α d_ij + β, α = exp(t).\n// They come in blocks of R rows, [R, b], so that a large batch needs no [b, b] matrix; row r of a block is pair first + r.\n//\n// Sigmoid (SigLIP, arXiv:2303.15343): L = (1/b) Σ_ij −log σ(m_ij l_ij), m = 2I − 1.\n// Softmax (CLIP, arXiv:2103.00020): L = (1/2b) Σ_i [(lse_j l_ij − l_ii) + (lse_j l_ji − l_ii)].\n// Both write G_ij = ∂L/∂d_ij (so dZᴵ = G Zᵀ, dZᵀ = Gᵀ Zᴵ) and per row i: its share of L, of ∂L/∂t = Σ_j G_ij d_ij and\n// of ∂L/∂β. `finish` adds the rows. A row's lse is whole in its block; a column's grows block by block (ACCUMULATE).\n// A workgroup of WORKGROUP lanes handles one row (or column); lane sums are added in order: deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst ACCUMULATE: bool = false; // softmax_lse goes on from the columns' lse over the blocks before\n\nstruct Params {\n  batch: u32, // b\n  first: u32, // pair of the block's first row\n  rows: u32, // R\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> dots: array<f32>;\n@group(0) @binding(2) var<storage, read> logit_scale: array<f32>; // t\n@group(0) @binding(3) var<storage, read> logit_bias: array<f32>; // β\n@group(0) @binding(4) var<storage, read> row_lse: array<f32>;\n@group(0) @binding(5) var<storage, read> column_lse: array<f32>;\n@group(0) @binding(6) var<storage, read_write> ddots: array<f32>; // G\n@group(0) @binding(7) var<storage, read_write> row_sums: array<vec4f>; // loss, ∂t, ∂β, unused\n@group(0) @binding(4) var<storage, read_write> row_lse_out: array<f32>;\n@group(0) @binding(5) var<storage, read_write> column_lse_out: array<f32>;\n@group(0) @binding(6) var<storage, read> column_lse_before: array<f32>;\n@group(0) @binding(1) var<storage, read> row_sums_in: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> loss: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dlogit_scale: array<f32>;\n@group(0) @binding(4) var<storage, read_write> dlogit_bias: array<f32>;\n\nvar<workgroup> shares: array<vec4f, WORKGROUP>;\n\nfn total(local: u32, value: vec4f) -> vec4f {\n  shares[local] = value;\n  workgroupBarrier();\n  var sum = vec4f(0.0);\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    sum += shares[lane];\n  }\n  return sum;\n}\n\n// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);\n}\n\nfn sigmoid(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  return select(e, 1.0, x >= 0.0) / (1.0 + e);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn sigmoid_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let row = group.x;\n  let alpha = exp(logit_scale[0]);\n  let scale = 1.0 / f32(params.batch);\n  var sums = vec4f(0.0);\n  for (var column = local; column < params.batch; column += WORKGROUP) {\n    let at = row * params.batch + column;\n    let sign = select(-1.0, 1.0, params.first + row == column);\n    let logit = alpha * dots[at] + logit_bias[0];\n    let dlogit = -sign * sigmoid(-sign * logit) * scale;\n    ddots[at] = dlogit * alpha;\n    sums += vec4f(softplus(-sign * logit) * scale, dlogit * alpha * dots[at], dlogit, 0.0);\n  }\n  let sum = total(local, sums);\n  if (local == 0u) { row_sums[row] = sum; }\n}\n\n// Log-sum-exp of the block's row group.x (group.y = 0), or of column group.x over the rows so far (group.y = 1).\n@compute @workgroup_size(WORKGROUP)\nfn softmax_lse(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  if (group.y == 0u && group.x >= params.rows) { return; } // the grid is as wide as there are columns\n  let alpha = exp(logit_scale[0]);\n  let b = params.batch;\n  let count = select(b, params.rows, group.y == 1u);\n  let step = select(1u, b, group.y == 1u);\n  let first = select(group.x * b, group.x, group.y == 1u);\n  var highest = -1e30;\n  var sum = 0.0;\n  for (var i = local; i < count; i += WORKGROUP) {\n    let logit = alpha * dots[first + i * step] + logit_bias[0];\n    let peak = max(highest, logit);\n    sum = sum * exp(highest - peak) + exp(logit - peak);\n    highest = peak;\n  }\n  shares[local] = vec4f(highest, sum, 0.0, 0.0);\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var peak = -1e30;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    peak = max(peak, shares[lane].x);\n  }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane].y * exp(shares[lane].x - peak);\n  }\n  var lse = peak + log(whole);\n  if (group.y == 0u) {\n    row_lse_out[group.x] = lse;\n    return;\n  }\n  if (ACCUMULATE) {\n    let before = column_lse_before[group.x];\n    lse = max(lse, before) + softplus(-abs(lse - before));\n  }\n  column_lse_out[group.x] = lse;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn softmax_loss(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {\n  let row = group.x;\n  let pair = params.first + row;\n  let alpha = exp(logit_scale[0]);\n  let scale = 0.5 / f32(params.batch);\n  var sums = vec4f(0.0);\n  for (var column = local; column < params.batch; column += WORKGROUP) {\n    let at = row * params.batch + column;\n    let logit = alpha * dots[at] + logit_bias[0];\n    let own = pair == column;\n    let dlogit = scale * (exp(logit - row_lse[row]) + exp(logit - column_lse[column]) - select(0.0, 2.0, own));\n    ddots[at] = dlogit * alpha;\n    let share = select(0.0, scale * (row_lse[row] + column_lse[pair] - 2.0 * logit), own);\n    sums += vec4f(share, dlogit * alpha * dots[at], 0.0, 0.0); // β cancels: its gradient is zero, not rounding noise\n  }\n  let sum = total(local, sums);\n  if (local == 0u) { row_sums[row] = sum; }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sums = vec4f(0.0);\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sums += row_sums_in[row];\n  }\n  let sum = total(local, sums);\n  if (local == 0u) {\n    loss[0] = sum.x;\n    dlogit_scale[0] = sum.y;\n    dlogit_bias[0] = sum.z;\n  }\n}\n",
   "constants": {
-    "WORKGROUP": "u32"
+    "WORKGROUP": "u32",
+    "ACCUMULATE": "bool"
   },
   "entryPoints": {
     "sigmoid_loss": {
@@ -1414,6 +1438,14 @@ export const contrastive = {
           "fields": {
             "batch": {
               "offsetBytes": 0,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "rows": {
+              "offsetBytes": 8,
               "type": "u32"
             }
           }
@@ -1455,6 +1487,14 @@ export const contrastive = {
             "batch": {
               "offsetBytes": 0,
               "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "rows": {
+              "offsetBytes": 8,
+              "type": "u32"
             }
           }
         },
@@ -1482,6 +1522,11 @@ export const contrastive = {
           "kind": "read_write",
           "index": 5,
           "element": "f32"
+        },
+        "column_lse_before": {
+          "kind": "read",
+          "index": 6,
+          "element": "f32"
         }
       }
     },
@@ -1494,6 +1539,14 @@ export const contrastive = {
           "fields": {
             "batch": {
               "offsetBytes": 0,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "rows": {
+              "offsetBytes": 8,
               "type": "u32"
             }
           }
@@ -1544,6 +1597,14 @@ export const contrastive = {
           "fields": {
             "batch": {
               "offsetBytes": 0,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "rows": {
+              "offsetBytes": 8,
               "type": "u32"
             }
           }

@@ -77,11 +77,24 @@ export class Graph {
   readonly choices: Map<string, Choice> = new Map();
   readonly #tape: TapeEntry[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
+  readonly #recomputes: boolean;
+  /** What {@link recomputable} parts have returned when recorded anew; nothing need write it again. */
+  readonly #returnedAgain = new Set<TensorStorage>();
   #recordsTape = true;
   #phase = "";
 
-  /** A graph for an adapter; for any adapter when none is given. */
-  constructor(readonly target: Target = { traits: portableTraits, tuned: new Map() }) {}
+  /**
+   * An empty graph.
+   *
+   * @param target the adapter that it will run on; any adapter when left out
+   * @param options.recompute trade time for memory: keep of every {@link recomputable} part only what it reads
+   */
+  constructor(
+    readonly target: Target = { traits: portableTraits, tuned: new Map() },
+    { recompute = false }: { readonly recompute?: boolean } = {},
+  ) {
+    this.#recomputes = recompute;
+  }
 
   /** The variant to record: the measured winner of the class, or else the first. */
   choose(choice: Choice): string {
@@ -152,6 +165,31 @@ export class Graph {
     } finally {
       this.#recordsTape = outer;
     }
+  }
+
+  /**
+   * Records a part of the model that can be computed twice. In a graph made with `recompute`, what it computes on the
+   * way is forgotten, and recorded anew when the reverse walk comes to it (activation checkpointing, Chen et al.,
+   * arXiv:1604.06174); in any other it is recorded once. The gradients have the same bits.
+   *
+   * @param build records the part, whenever it is called, from the same inputs; what it returns is all that others use
+   */
+  recomputable(build: () => Tensor): Tensor {
+    if (!this.#recomputes || !this.#recordsTape) return build();
+    const before = this.#tape.length, output = build();
+    if (this.#tape.length === before) return output; // nothing in it is differentiable
+    this.#tape.length = before;
+    const tracked = new Tensor(output.storage, output.shape, output.dtype, output.offsetBytes, true);
+    this.#tape.push({
+      output: tracked,
+      backward: (gradient) => {
+        // The walk goes on with the entries that this pushes.
+        const again = build();
+        if (again.storage !== output.storage) this.#returnedAgain.add(again.storage);
+        this.passBack(again, gradient);
+      },
+    });
+    return tracked;
   }
 
   /** Records one dispatch; names, fields and constants are checked by the compiler. */
@@ -251,6 +289,20 @@ export class Graph {
       if (gradient) backward(gradient);
       this.#gradients.delete(output);
     }
+    this.#dropReturnedAgain();
+  }
+
+  /** A part that is computed again is computed for what lies on the way: its last dispatch is needed only if read. */
+  #dropReturnedAgain(): void {
+    if (this.#returnedAgain.size === 0) return;
+    for (const { reads } of this.dispatches) {
+      for (const { storage } of Object.values(reads)) this.#returnedAgain.delete(storage);
+    }
+    const needed = this.dispatches.filter(({ writes }) =>
+      !Object.values(writes).every(({ storage }) => this.#returnedAgain.has(storage))
+    );
+    this.dispatches.splice(0, this.dispatches.length, ...needed);
+    this.#returnedAgain.clear();
   }
 
   /** The gradient that the reverse walk left at a tensor, or undefined when none reached it. */

@@ -37,21 +37,36 @@ export interface MemoryPlan {
  * @throws Error when a dispatch reads a temporary that nothing wrote
  */
 export function planMemory(graph: Graph): MemoryPlan {
-  const slots: Slot[] = [];
+  const slots: Slot[] = [], tenancies: Lifetime[][] = [];
   let unsharedBytes = 0;
   const lifetimes = lifetimesOf(graph).toSorted((a, b) => b.storage.sizeBytes - a.storage.sizeBytes);
   for (const lifetime of lifetimes) {
     unsharedBytes += lifetime.storage.sizeBytes;
-    const free = slots.find((slot) => slot.lifetimes.every((other) => !overlap(lifetime, other)));
-    if (free) free.lifetimes.push(lifetime);
-    else slots.push({ sizeBytes: lifetime.storage.sizeBytes, lifetimes: [lifetime] });
+    const free = tenancies.findIndex((tenants) => moveIn(lifetime, tenants));
+    if (free >= 0) slots[free].lifetimes.push(lifetime);
+    else {
+      slots.push({ sizeBytes: lifetime.storage.sizeBytes, lifetimes: [lifetime] });
+      tenancies.push([lifetime]);
+    }
   }
   const plannedBytes = slots.reduce((sum, slot) => sum + slot.sizeBytes, 0);
   return { slots, plannedBytes, unsharedBytes };
 }
 
-function overlap(a: Lifetime, b: Lifetime): boolean {
-  return a.first <= b.last && b.first <= a.last;
+/**
+ * Puts a lifetime among tenants that never meet, sorted by time, unless it meets one of them. Their number grows with
+ * that of the micro-batches, so its place is found by bisection.
+ */
+function moveIn(lifetime: Lifetime, tenants: Lifetime[]): boolean {
+  let low = 0, high = tenants.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tenants[middle].first < lifetime.first) low = middle + 1;
+    else high = middle;
+  }
+  if (tenants[low - 1]?.last >= lifetime.first || tenants[low]?.first <= lifetime.last) return false;
+  tenants.splice(low, 0, lifetime);
+  return true;
 }
 
 function lifetimesOf(graph: Graph): Lifetime[] {
@@ -74,17 +89,27 @@ function lifetimesOf(graph: Graph): Lifetime[] {
   return [...found.values()];
 }
 
-/** The plan as text: total, and the largest tensors. */
-export function explainPlan(plan: MemoryPlan, rows = 12): string {
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2).padStart(9)} MiB`;
-  const lines = [
-    `${mebibytes(plan.plannedBytes)} in ${plan.slots.length} buffers (${
-      mebibytes(plan.unsharedBytes).trim()
-    } unshared)`,
-  ];
-  for (const { sizeBytes, lifetimes } of plan.slots.slice(0, rows)) {
-    const names = [...new Set(lifetimes.map(({ storage }) => storage.label))];
-    lines.push(`${mebibytes(sizeBytes)}  ${names.slice(0, 4).join(", ")}${names.length > 4 ? ", …" : ""}`);
-  }
-  return lines.join("\n");
+/** A buffer of a plan: what takes turns in it. */
+export interface PlannedBuffer {
+  readonly sizeBytes: number;
+  /** The tensors' names, largest first, each once. */
+  readonly labels: readonly string[];
+  /** Parts of the step that touch it, in order. */
+  readonly phases: readonly string[];
+}
+
+/** The slots of a graph's plan by what lies in them, largest first. */
+export function plannedBuffers(graph: Graph, plan: MemoryPlan): PlannedBuffer[] {
+  return plan.slots.map(({ sizeBytes, lifetimes }) => {
+    const order = lifetimes.toSorted((a, b) => a.first - b.first);
+    return {
+      sizeBytes,
+      labels: [...new Set(lifetimes.map(({ storage }) => storage.label))],
+      phases: [...new Set(order.flatMap(({ first, last }) => [phaseAt(graph, first), phaseAt(graph, last)]))],
+    };
+  });
+}
+
+function phaseAt({ dispatches }: Graph, at: number): string {
+  return dispatches[Math.min(at, dispatches.length - 1)].phase;
 }

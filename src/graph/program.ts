@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BufferRange, Device } from "../gpu/device.ts";
+import { alignBinding, type BufferRange, type Device } from "../gpu/device.ts";
 import { type Command, Recording } from "../gpu/recorder.ts";
 import type { UniformBinding } from "../gpu/shader.ts";
 import type { Choice, Dispatch, Graph } from "./graph.ts";
@@ -85,6 +85,18 @@ export class Program implements Disposable {
   }
 }
 
+/** Bytes of the uniform blocks of a graph's dispatches. */
+export function uniformBytes({ dispatches }: Graph): number {
+  return dispatches.reduce((sum, dispatch) => {
+    const binding = uniformBinding(dispatch);
+    return binding ? sum + alignBinding(binding.sizeBytes) : sum;
+  }, 0);
+}
+
+function uniformBinding({ shader, entry, uniform }: Dispatch): UniformBinding | null {
+  return uniform ? shader.entryPoints[entry].bindings[uniform.name] as UniformBinding : null;
+}
+
 function command(
   device: Device,
   dispatch: Dispatch,
@@ -96,8 +108,8 @@ function command(
     ranges[name] = rangeOf(tensor, places);
   }
   const kernel = device.kernel(shader, entry, constants);
-  if (!uniform) return { kernel, workgroups, ranges };
-  const binding = shader.entryPoints[entry].bindings[uniform.name] as UniformBinding;
+  const binding = uniformBinding(dispatch);
+  if (!uniform || !binding) return { kernel, workgroups, ranges };
   return { kernel, workgroups, ranges, uniform: { name: uniform.name, binding, values: uniform.values } };
 }
 

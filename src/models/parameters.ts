@@ -4,7 +4,8 @@
  * @module
  */
 
-import { alignBinding, type BufferRange, type Device } from "../gpu/device.ts";
+import { alignBinding, type BufferRange } from "../gpu/device.ts";
+import { allocate, type Memory } from "../gpu/memory.ts";
 import type { Graph } from "../graph/graph.ts";
 import { elementCount, type Shape, type Tensor, type TensorStorage } from "../graph/tensor.ts";
 import { copyInto } from "../ops/gather.ts";
@@ -56,7 +57,7 @@ export class ParameterStore implements Disposable {
   readonly groups: readonly ParameterGroup[];
   /** Whether there is room for gradients and optimiser state. */
   readonly trainable: boolean;
-  readonly #device: Device;
+  readonly #memory: Memory;
   readonly #places = new Map<string, Place>();
 
   /**
@@ -64,8 +65,8 @@ export class ParameterStore implements Disposable {
    *
    * @param trainable also make room for gradients and optimiser state
    */
-  constructor(device: Device, specs: readonly ParameterSpec[], { trainable }: { trainable: boolean }) {
-    this.#device = device;
+  constructor(memory: Memory, specs: readonly ParameterSpec[], { trainable }: { trainable: boolean }) {
+    this.#memory = memory;
     this.specs = specs;
     this.trainable = trainable;
     const sizes: { decay: boolean; bytes: number }[] = [];
@@ -74,7 +75,7 @@ export class ParameterStore implements Disposable {
         const bytes = alignBinding(elementCount(spec.shape) * 4);
         let group = sizes.length - 1;
         if (
-          group < 0 || sizes[group].decay !== decay || sizes[group].bytes + bytes > device.maxBindingBytes
+          group < 0 || sizes[group].decay !== decay || sizes[group].bytes + bytes > memory.maxBindingBytes
         ) {
           group = sizes.push({ decay, bytes: 0 }) - 1;
         }
@@ -83,19 +84,15 @@ export class ParameterStore implements Disposable {
       }
     }
     this.groups = sizes.map(({ decay, bytes }, index) => {
-      const allocate = (label: string): BufferRange => ({
-        buffer: device.createBuffer(`${label} ${index}`, bytes),
-        offsetBytes: 0,
-        sizeBytes: bytes,
-      });
-      const parameters = allocate("parameters");
+      const flat = (label: string): BufferRange => allocate(memory, `${label} ${index}`, bytes);
+      const parameters = flat("parameters");
       return {
         decay,
         size: bytes / 4,
         parameters,
-        gradients: trainable ? allocate("gradients") : parameters,
-        firstMoment: trainable ? allocate("first moments") : parameters,
-        secondMoment: trainable ? allocate("second moments") : parameters,
+        gradients: trainable ? flat("gradients") : parameters,
+        firstMoment: trainable ? flat("first moments") : parameters,
+        secondMoment: trainable ? flat("second moments") : parameters,
       };
     });
   }
@@ -162,7 +159,7 @@ export class ParameterStore implements Disposable {
     if (values.length * 4 !== range.sizeBytes) {
       throw new TypeError(`"${name}" has ${values.length} elements, expected ${range.sizeBytes / 4}`);
     }
-    this.#device.write(range.buffer, values, range.offsetBytes);
+    this.#memory.write(range.buffer, values, range.offsetBytes);
   }
 
   /** Reads every parameter (or gradient, or moment) to the host. */
@@ -172,7 +169,7 @@ export class ParameterStore implements Disposable {
     const flat: ArrayBuffer[] = [];
     for (const group of this.groups) {
       const range = group[kind];
-      flat.push(await this.#device.read(range.buffer, range.offsetBytes, range.sizeBytes));
+      flat.push(await this.#memory.read(range.buffer, range.offsetBytes, range.sizeBytes));
     }
     return new Map(this.specs.map(({ name, shape }) => {
       const { group, offsetBytes } = this.#places.get(name)!;
@@ -184,7 +181,7 @@ export class ParameterStore implements Disposable {
   [Symbol.dispose](): void {
     for (const { parameters, gradients, firstMoment, secondMoment } of this.groups) {
       for (const { buffer } of [parameters, gradients, firstMoment, secondMoment]) {
-        this.#device.destroyBuffer(buffer);
+        this.#memory.destroyBuffer(buffer);
       }
     }
   }

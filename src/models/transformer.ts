@@ -106,16 +106,18 @@ export function transformer(
   examples: number,
 ): Tensor {
   for (let index = 0; index < depth; index++) {
-    const name = `${tower}.block.${index}`;
-    const qkv = linearLayer(
-      graph,
-      parameters,
-      `${name}.attention.qkv`,
-      normLayer(graph, parameters, `${name}.norm1`, x),
-    );
-    const attended = selfAttention(graph, qkv, { examples, heads });
-    x = linearLayer(graph, parameters, `${name}.attention.out`, attended, x);
-    x = residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, x);
+    const name = `${tower}.block.${index}`, input = x;
+    x = graph.recomputable(() => {
+      const qkv = linearLayer(
+        graph,
+        parameters,
+        `${name}.attention.qkv`,
+        normLayer(graph, parameters, `${name}.norm1`, input),
+      );
+      const attended = selfAttention(graph, qkv, { examples, heads });
+      const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, input);
+      return residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, mixed);
+    });
   }
   return x;
 }

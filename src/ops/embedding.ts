@@ -16,6 +16,8 @@ export interface TokenIndex {
   readonly tokenSegments: Tensor;
   /** [S] u32: row of each super-batch example in the batch that is trained, or 0xffffffff. */
   readonly slots: Tensor;
+  /** Row of that batch which is row 0 of the tokens at hand, when these are a part of it; 0 when left out. */
+  readonly firstSlot?: number;
 }
 
 /**
@@ -38,7 +40,8 @@ export function embedTokens(
   const [vocabulary, width] = table.shape;
   expectShape(position, [length, width], "position embedding");
   const y = graph.temporary("embedded tokens", [batch * length, width]);
-  const params = { tokens: length, width, vocabulary };
+  const first_slot = index?.firstSlot ?? 0;
+  const params = { tokens: length, width, vocabulary, first_slot, examples: batch };
   graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, tokens, table, position, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP },

@@ -1,9 +1,10 @@
 /**
- * Taking rows: by index on the GPU (the selected examples), or the last token of every sequence.
+ * Taking rows: by index on the GPU (the selected examples), a run of them, or the last token of every sequence.
  *
  * @module
  */
 
+import { BINDING_ALIGNMENT } from "../gpu/device.ts";
 import { linearGrid } from "../gpu/recorder.ts";
 import { gather as shader } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -25,6 +26,23 @@ export function gatherRows(graph: Graph, x: Tensor, indices: Tensor): Tensor {
   graph.dispatch(shader, "forward", { params, x, indices, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP, INDEXED: true },
+  });
+  return y;
+}
+
+/**
+ * Rows `from` … `to` − 1 of `x`: a view where they start on the grid that bindings need, else a copy. No gradient.
+ *
+ * @param x [R, …], any element type
+ */
+export function takeRows(graph: Graph, x: Tensor, from: number, to: number): Tensor {
+  const rest = x.shape.slice(1), width = elementCount(rest);
+  if ((x.offsetBytes + from * width * 4) % BINDING_ALIGNMENT === 0) return x.rows(from, to);
+  const y = graph.temporary(`rows of ${x.label}`, [to - from, ...rest], x.dtype);
+  const params = { size: y.size, width, every: 1, first: from };
+  graph.dispatch(shader, "forward", { params, x, indices: graph.nothing, y }, {
+    workgroups: linearGrid(y.size, WORKGROUP),
+    constants: { WORKGROUP, INDEXED: false },
   });
   return y;
 }

@@ -8,6 +8,8 @@ export interface LinearParameters {
   readonly bias: Tensor;
 }
 
+const layerName = ({ weight }: LinearParameters) => weight.label.replace(/\.weight$/, "");
+
 /**
  * A transformer's MLP: y = GELU(x · W₁ + b₁) · W₂ + b₂ + residual, with its gradient.
  *
@@ -31,14 +33,14 @@ export function mlp(
   const { product: hidden, saved } = multiply(graph, x, first.weight, {
     bias: first.bias,
     gelu: graph.tracks(inputs) ? "save" : "apply",
-    label: "hidden layer",
+    label: layerName(first),
   });
-  const y = matmul(graph, hidden, second.weight, { bias: second.bias, addend: residual, label: "MLP" });
+  const y = matmul(graph, hidden, second.weight, { bias: second.bias, addend: residual, label: layerName(second) });
   return graph.differentiate(y, inputs, (dy) => {
     const dhidden = matmul(graph, dy, second.weight, {
       transposeB: true,
       geluBackward: saved!,
-      label: "d hidden layer",
+      label: `d ${layerName(first)}`,
     });
     contributeWeightGradients(graph, { x: hidden, dy, ...second });
     graph.contribute(

@@ -10,18 +10,21 @@
 import type { BufferRange, Device } from "../gpu/device.ts";
 import { linearGrid } from "../gpu/recorder.ts";
 import { Ring } from "../gpu/ring.ts";
+import { allocate, type Memory } from "../gpu/memory.ts";
 import { record as recordShader } from "../gpu/shaders.gen.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
 import type { DType, Shape, Tensor } from "../graph/tensor.ts";
-import { contrastiveLoss, type LossName, type Pairing } from "../losses/contrastive.ts";
+import type { LossName, Pairing } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
-import { type BatchTensors, embedPairs } from "../models/dual_encoder.ts";
+import type { BatchTensors } from "../models/dual_encoder.ts";
 import type { ParameterStore, ParameterTensors } from "../models/parameters.ts";
-import { copyInto, gatherRows } from "../ops/gather.ts";
+import { gatherRows, takeRows } from "../ops/gather.ts";
 import { adamW, type AdamWOptions, STEP_BYTES } from "../optim/adamw.ts";
 import { type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Selection } from "../selection/selection.ts";
+import { embedInParts, trainBatch } from "./micro_batches.ts";
+import { maxSegments } from "./token_index.ts";
 
 /** What decides the shapes and rules of a step. */
 export interface StepOptions {
@@ -46,6 +49,10 @@ export interface StepOptions {
   readonly ringCapacity: number;
   /** Examples that one scoring pass embeds at a time; a multiple of 64. */
   readonly scoreBatch: number;
+  /** Examples whose activations are kept at a time, m; b when left out. */
+  readonly microBatch?: number;
+  /** Keep of every transformer block only its input; false when left out. */
+  readonly recompute?: boolean;
 }
 
 /** Buffers that the host fills before a step. */
@@ -71,22 +78,19 @@ export interface StepInputs {
 /** Words of a row of the scalar ring; their meaning is in `shaders/record.wgsl`. */
 export const SCALARS = 12;
 
-/** Positions that one segment of a token's list holds at the most. */
-export const SEGMENT_LENGTH = 64;
-
-/** The most segments that S·T positions over a vocabulary can need. */
-export function maxSegments(positions: number, vocabulary: number): number {
-  return Math.min(positions, vocabulary) + Math.ceil(positions / SEGMENT_LENGTH);
-}
-
-/** A compiled step with the buffers around it. */
-export interface StepProgram extends Disposable {
-  readonly program: Program;
+/** A step as it is recorded: all that it will run, over buffers that may be planned only. */
+export interface RecordedStep {
+  readonly graph: Graph;
   readonly inputs: StepInputs;
   readonly scalars: Ring;
   readonly indices: Ring;
   /** [S] f32: the latest step's per-example scores; null when the sampler scores nothing. */
   readonly diagonal: BufferRange | null;
+}
+
+/** A compiled step with the buffers around it. */
+export interface StepProgram extends Omit<RecordedStep, "graph">, Disposable {
+  readonly program: Program;
 }
 
 /**
@@ -102,11 +106,13 @@ export async function compileStep(
   const owned: GPUBuffer[] = [];
   const free = () => owned.forEach((buffer) => device.destroyBuffer(buffer));
   try {
-    const step = await buildStep(device, learner, options, owned);
+    const { graph, ...around } = recordStep(device, learner, options, owned);
+    const program = await Program.compile(device, graph, "training step");
     return {
-      ...step,
+      ...around,
+      program,
       [Symbol.dispose]() {
-        step.program[Symbol.dispose]();
+        program[Symbol.dispose]();
         free();
       },
     };
@@ -116,39 +122,44 @@ export async function compileStep(
   }
 }
 
-/** The compiled step; the buffers around it go into `owned` as they are made. */
-async function buildStep(
-  device: Device,
+/**
+ * Records the step.
+ *
+ * @param owned receives the buffers around the step as they are made
+ * @throws RangeError when batch, super-batch, chunks and patches do not fit
+ */
+export function recordStep(
+  memory: Memory,
   learner: ParameterStore,
   options: StepOptions,
-  owned: GPUBuffer[],
-): Promise<Omit<StepProgram, typeof Symbol.dispose>> {
-  const { config, superBatch, batch, chunks, gain, seed, sampler, patchSize } = options;
+  owned: GPUBuffer[] = [],
+): RecordedStep {
+  const { config, superBatch, batch, chunks, gain, seed, sampler } = options;
   const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
-  const allocate = (label: string, words: number): BufferRange => {
-    const buffer = device.createBuffer(label, words * 4);
-    owned.push(buffer);
-    return { buffer, offsetBytes: 0, sizeBytes: words * 4 };
+  const allocateWords = (label: string, words: number): BufferRange => {
+    const range = allocate(memory, label, words * 4);
+    owned.push(range.buffer);
+    return range;
   };
   const pixelWords = imageSize * imageSize * 3 / 4;
   const segments = maxSegments(superBatch * length, vocabulary);
   const inputs: StepInputs = {
-    pixels: allocate("pixels", superBatch * pixelWords),
-    tokens: allocate("tokens", superBatch * length),
-    positions: allocate("token positions", superBatch * length),
-    segmentOffsets: allocate("segment offsets", segments + 1),
-    tokenSegments: allocate("token segments", vocabulary + 1),
-    referenceImage: allocate("reference image embeddings", superBatch * options.referenceWidth),
-    referenceText: allocate("reference text embeddings", superBatch * options.referenceWidth),
-    referenceScale: allocate("reference scale", 64),
-    referenceBias: allocate("reference bias", 64),
-    step: allocate("step", STEP_BYTES / 4),
+    pixels: allocateWords("pixels", superBatch * pixelWords),
+    tokens: allocateWords("tokens", superBatch * length),
+    positions: allocateWords("token positions", superBatch * length),
+    segmentOffsets: allocateWords("segment offsets", segments + 1),
+    tokenSegments: allocateWords("token segments", vocabulary + 1),
+    referenceImage: allocateWords("reference image embeddings", superBatch * options.referenceWidth),
+    referenceText: allocateWords("reference text embeddings", superBatch * options.referenceWidth),
+    referenceScale: allocateWords("reference scale", 64),
+    referenceBias: allocateWords("reference bias", 64),
+    step: allocateWords("step", STEP_BYTES / 4),
   };
-  const scalars = new Ring(device, "scalars", options.ringCapacity, SCALARS);
-  const indices = new Ring(device, "selected indices", options.ringCapacity, batch);
+  const scalars = new Ring(memory, "scalars", options.ringCapacity, SCALARS);
+  const indices = new Ring(memory, "selected indices", options.ringCapacity, batch);
   owned.push(scalars.range.buffer, indices.range.buffer);
 
-  const graph = new Graph(device);
+  const graph = new Graph(memory, { recompute: options.recompute });
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
     graph.external(name, shape, inputs[name], { dtype });
   const superBatchTensors: BatchTensors = {
@@ -165,13 +176,20 @@ async function buildStep(
   const parameters = learner.tensors(graph, { differentiable: true });
 
   const { scores, select } = samplers[sampler];
-  const learned = scores
-    ? graph.phase("score", () => embedSuperBatch(graph, parameters, options, superBatchTensors))
+  const scored = scores
+    ? graph.phase(
+      "score",
+      () =>
+        embedInParts(graph, parameters, options, superBatch, options.scoreBatch, (from, to) => ({
+          pixels: superBatchTensors.pixels.rows(from, to),
+          tokens: superBatchTensors.tokens.rows(from, to),
+        })),
+    )
     : null;
   const selection = graph.phase(
     "select",
     () =>
-      select(graph, learned ? { learner: learned, reference } : null, {
+      select(graph, scored ? { learner: scored, reference } : null, {
         superBatch,
         batch,
         chunks,
@@ -180,20 +198,28 @@ async function buildStep(
         step,
       }),
   );
-  const subBatch: BatchTensors = graph.phase("gather", () => ({
-    pixels: gatherRows(graph, superBatchTensors.pixels, selection.indices),
-    tokens: gatherRows(graph, superBatchTensors.tokens, selection.indices),
-  }));
   const tokenIndex = {
     positions: external("positions", [superBatch * length], "u32"),
     segmentOffsets: external("segmentOffsets", [segments + 1], "u32"),
     tokenSegments: external("tokenSegments", [vocabulary + 1], "u32"),
     slots: selection.slots,
   };
+  const subBatch = {
+    ...options,
+    tokenIndex,
+    scored,
+    indices: selection.indices,
+    take: (from: number, to: number): BatchTensors =>
+      graph.phase("gather", () => {
+        const indices = takeRows(graph, selection.indices, from, to);
+        return {
+          pixels: gatherRows(graph, superBatchTensors.pixels, indices),
+          tokens: gatherRows(graph, superBatchTensors.tokens, indices),
+        };
+      }),
+  };
   const loss = graph.phase("train", () => {
-    const pairing = embedPairs(graph, parameters, config, subBatch, patchSize, tokenIndex);
-    const { loss, seeds } = contrastiveLoss(graph, pairing, options.loss);
-    graph.backward(seeds);
+    const loss = trainBatch(graph, parameters, subBatch);
     learner.collectGradients(graph, parameters);
     return loss;
   });
@@ -205,34 +231,10 @@ async function buildStep(
 
   let diagonal: BufferRange | null = null;
   if (selection.diagonal) {
-    diagonal = allocate("diagonal scores", superBatch);
+    diagonal = allocateWords("diagonal scores", superBatch);
     graph.place(selection.diagonal, diagonal);
   }
-  const program = await Program.compile(device, graph, "training step");
-  return { program, inputs, scalars, indices, diagonal };
-}
-
-/** The learner's embeddings of a super-batch, a bounded number of examples at a time. */
-function embedSuperBatch(
-  graph: Graph,
-  parameters: ParameterTensors,
-  { config, patchSize, superBatch, scoreBatch }: StepOptions,
-  examples: BatchTensors,
-): Pairing {
-  return graph.withoutGradient(() => {
-    if (superBatch <= scoreBatch) return embedPairs(graph, parameters, config, examples, patchSize, null);
-    const image = graph.temporary("scored image embeddings", [superBatch, config.embedding]);
-    const text = graph.temporary("scored text embeddings", [superBatch, config.embedding]);
-    let pairing: Pairing | undefined;
-    for (let from = 0; from < superBatch; from += scoreBatch) {
-      const to = Math.min(from + scoreBatch, superBatch);
-      const part = { pixels: examples.pixels.rows(from, to), tokens: examples.tokens.rows(from, to) };
-      pairing = embedPairs(graph, parameters, config, part, patchSize, null);
-      copyInto(graph, pairing.image, image.rows(from, to));
-      copyInto(graph, pairing.text, text.rows(from, to));
-    }
-    return { ...pairing!, image, text };
-  });
+  return { graph, inputs, scalars, indices, diagonal };
 }
 
 function record(

@@ -6,42 +6,21 @@
 
 import { type DispatchTime, profile } from "../gpu/profiler.ts";
 import type { Choice } from "../graph/graph.ts";
-import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoder } from "../models/model.ts";
-import { adamWDefaults, type AdamWOptions, stepState } from "../optim/adamw.ts";
+import { stepState } from "../optim/adamw.ts";
 import { warmUpCosine } from "../optim/schedule.ts";
-import { type SamplerName, samplerNames, samplers } from "../selection/samplers.ts";
-import { compileStep, maxSegments, SCALARS, SEGMENT_LENGTH, type StepProgram } from "./step.ts";
+import { samplers } from "../selection/samplers.ts";
+import {
+  type ResolvedTrainerOptions,
+  resolveTrainerOptions,
+  RING_CAPACITY,
+  stepOptions,
+  type TrainerOptions,
+} from "./options.ts";
+import { compileStep, SCALARS, type StepProgram } from "./step.ts";
+import { indexTokens } from "./token_index.ts";
 
-/** Settings of a training. */
-export interface TrainerOptions {
-  /** Updates of the whole training; the schedule ends with them. */
-  readonly steps: number;
-  /** Examples trained in a step, b. */
-  readonly batch: number;
-  /** Examples drawn in a step, S ≥ b; b when left out. */
-  readonly superBatch?: number;
-  /** How the batch is chosen; `uniform` when left out. */
-  readonly sampler?: SamplerName;
-  /** Draws that make up a selection, N; 16 when left out. */
-  readonly chunks?: number;
-  /** Factor on the scores before the draw; 100 when left out, as in the paper. */
-  readonly gain?: number;
-  /** Seed of the selection. */
-  readonly seed: number;
-  /** Highest learning rate. */
-  readonly learningRate: number;
-  /** Share of the steps that warm up; 0.01 when left out. */
-  readonly warmUp?: number;
-  /** Side of the image patches, in pixels; the model's own when left out. */
-  readonly patchSize?: number;
-  /** `sigmoid` when left out. */
-  readonly loss?: LossName;
-  /** Settings of AdamW; the paper's when left out. */
-  readonly optimizer?: AdamWOptions;
-  /** The reference's learned scale α, bias β and embedding width; needed by samplers that score. */
-  readonly reference?: { readonly logitScale: number; readonly logitBias: number; readonly width: number };
-}
+export type { TrainerOptions };
 
 /** A super-batch on the host. */
 export interface SuperBatch {
@@ -81,10 +60,6 @@ export class DivergenceError extends Error {
   override name = "DivergenceError";
 }
 
-const RING_CAPACITY = 64;
-/** Keeps the largest activation of a scoring pass at or below this. */
-const SCORE_BYTES = 32 * 2 ** 20;
-
 /**
  * A training in progress.
  *
@@ -123,7 +98,7 @@ export class Trainer implements Disposable {
 
   private constructor(
     readonly model: DualEncoder,
-    readonly options: Required<Omit<TrainerOptions, "reference">> & Pick<TrainerOptions, "reference">,
+    readonly options: ResolvedTrainerOptions,
     private readonly compiled: StepProgram,
   ) {}
 
@@ -131,61 +106,16 @@ export class Trainer implements Disposable {
    * Compiles the step for a model; its parameters are trained in place.
    *
    * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
-   * @throws RangeError when steps, learning rate or gain are no sensible numbers
+   * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers
    * @throws TypeError when the model cannot be trained, or the sampler needs a reference and none is given
    */
   static async create(model: DualEncoder, options: TrainerOptions): Promise<Trainer> {
-    const full = {
-      superBatch: options.batch,
-      sampler: "uniform" as const,
-      chunks: Math.min(16, options.batch),
-      gain: 100,
-      warmUp: 0.01,
-      patchSize: model.config.vision.patchSize,
-      loss: "sigmoid" as const,
-      optimizer: adamWDefaults,
-      ...given(options),
-    };
-    if (!Object.hasOwn(samplers, full.sampler)) {
-      throw new RangeError(`There is no sampler "${full.sampler}": choose one of ${samplerNames.join(", ")}`);
-    }
     const { device, config, parameters } = model;
+    const full = resolveTrainerOptions(options, config);
     if (!parameters.trainable) {
       throw new TypeError("The model has no room for gradients: create or load it with { trainable: true }");
     }
-    if (!Number.isInteger(full.steps) || full.steps < 1) {
-      throw new RangeError(`The training has ${full.steps} steps: give a whole number, 1 or more`);
-    }
-    for (const name of ["learningRate", "gain"] as const) {
-      if (!Number.isFinite(full[name])) {
-        throw new RangeError(`The option "${name}" is ${full[name]}: give a finite number`);
-      }
-    }
-    if (samplers[full.sampler].scores && !full.reference) {
-      throw new TypeError(
-        `The sampler "${full.sampler}" scores with a reference: give its scale, bias and width`,
-      );
-    }
-    const { logitScale = 1, logitBias = 0 } = full.reference ?? {};
-    if (!(logitScale > 0 && Number.isFinite(logitScale) && Number.isFinite(logitBias))) {
-      throw new RangeError(
-        `The reference's logit scale is ${logitScale} and its bias ${logitBias}: give finite numbers, α > 0`,
-      );
-    }
-    const { vision, text } = config;
-    const imageTokens = (vision.imageSize / full.patchSize) ** 2;
-    const widest = Math.max(
-      imageTokens * Math.max(vision.hidden, 3 * vision.width, 3 * full.patchSize ** 2),
-      text.tokens * Math.max(text.hidden, 3 * text.width),
-    );
-    const fitting = Math.min(SCORE_BYTES, device.maxBindingBytes) / (widest * 4);
-    const compiled = await compileStep(device, parameters, {
-      ...full,
-      config,
-      referenceWidth: full.reference?.width ?? 4,
-      ringCapacity: RING_CAPACITY,
-      scoreBatch: Math.max(64, Math.floor(fitting / 64) * 64),
-    });
+    const compiled = await compileStep(device, parameters, stepOptions(full, config, device.maxBindingBytes));
     if (full.reference) {
       const { referenceScale, referenceBias } = compiled.inputs;
       device.write(referenceScale.buffer, Float32Array.of(Math.log(full.reference.logitScale)));
@@ -199,10 +129,13 @@ export class Trainer implements Disposable {
     return RING_CAPACITY - (this.#done - this.#read);
   }
 
-  /** Floating-point operations of one step. */
+  /** Floating-point operations of one step; what micro-batches and recomputation compute again is counted. */
   get flops(): { readonly score: number; readonly train: number } {
     const { program } = this.compiled;
-    return { score: program.flops("score") + program.flops("select"), train: program.flops("train") };
+    return {
+      score: program.flops("score") + program.flops("select"),
+      train: program.flops("embed") + program.flops("train"),
+    };
   }
 
   /**
@@ -331,42 +264,4 @@ export class Trainer implements Disposable {
   [Symbol.dispose](): void {
     this.compiled[Symbol.dispose]();
   }
-}
-
-/** Options without those that are `undefined`, so that these do not override a default. */
-function given<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
-}
-
-/**
- * Sorts the positions of a super-batch's tokens by token (counting sort) and cuts each token's list into segments.
- *
- * @param tokens [S·T] token ids below `vocabulary`
- * @throws RangeError when a token lies outside the vocabulary
- */
-export function indexTokens(
-  tokens: Uint32Array,
-  vocabulary: number,
-): { positions: Uint32Array; segmentOffsets: Uint32Array; tokenSegments: Uint32Array } {
-  const offsets = new Uint32Array(vocabulary + 1);
-  for (const token of tokens) {
-    if (token >= vocabulary) {
-      throw new RangeError(`Token ${token} lies outside the vocabulary of ${vocabulary}`);
-    }
-    offsets[token + 1]++;
-  }
-  for (let token = 0; token < vocabulary; token++) offsets[token + 1] += offsets[token];
-  const positions = new Uint32Array(tokens.length), next = offsets.slice();
-  tokens.forEach((token, position) => positions[next[token]++] = position);
-  const segmentOffsets = new Uint32Array(maxSegments(tokens.length, vocabulary) + 1).fill(tokens.length);
-  const tokenSegments = new Uint32Array(vocabulary + 1);
-  let segment = 0;
-  for (let token = 0; token < vocabulary; token++) {
-    tokenSegments[token] = segment;
-    for (let at = offsets[token]; at < offsets[token + 1]; at += SEGMENT_LENGTH) {
-      segmentOffsets[segment++] = at;
-    }
-  }
-  tokenSegments[vocabulary] = segment;
-  return { positions, segmentOffsets, tokenSegments };
 }

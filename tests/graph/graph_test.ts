@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { add, gelu as geluShader } from "../../src/gpu/shaders.gen.ts";
 import { Graph } from "../../src/graph/graph.ts";
+import { planMemory } from "../../src/graph/memory_plan.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { gelu } from "../../src/ops/gelu.ts";
 import { linear } from "../../src/ops/matmul.ts";
@@ -59,6 +60,68 @@ Deno.test("nothing flows to what is not differentiable, is not reached, or was r
   assert.equal(graph.dispatches.length, before);
   for (const tensor of [frozen, unused, hidden]) assert.equal(graph.gradient(tensor), undefined);
   assert.equal(outputs[1].differentiable, false);
+});
+
+/** Three parts of two GELUs each, and the gradient of all. */
+function stack(recompute: boolean) {
+  const graph = new Graph(undefined, { recompute }),
+    x = external(graph, "x", [5]),
+    seed = external(graph, "seed", [5], false);
+  let y = x;
+  for (let part = 0; part < 3; part++) {
+    const input = y;
+    y = graph.recomputable(() => gelu(graph, gelu(graph, input)));
+  }
+  graph.backward([[y, seed]]);
+  return { graph, x, y };
+}
+
+Deno.test("a recomputed part keeps its input only, and is recorded again without its last dispatch", () => {
+  const plain = stack(false), again = stack(true);
+  const forward = "gelu.forward", backward = "gelu.backward";
+  assert.deepEqual(names(plain.graph), [...Array(6).fill(forward), ...Array(6).fill(backward)]);
+  assert.deepEqual(names(again.graph), [
+    ...Array(6).fill(forward),
+    ...Array.from({ length: 3 }, () => [forward, backward, backward]).flat(),
+  ]);
+  assert.ok(again.graph.gradient(again.x) && again.y.differentiable);
+  assert.equal(again.graph.gradient(again.y), undefined, "nothing is left of the walk");
+  // What the part reads again is what it read first; what lies on its way is new.
+  const { dispatches } = again.graph;
+  for (const [part, at] of [[2, 6], [1, 9], [0, 12]]) {
+    assert.equal(dispatches[at].reads.x.storage, dispatches[2 * part].reads.x.storage);
+    assert.notEqual(dispatches[at].writes.y.storage, dispatches[2 * part].writes.y.storage);
+    assert.equal(dispatches[at + 1].reads.x.storage, dispatches[at].writes.y.storage);
+  }
+  assert.ok(planMemory(again.graph).plannedBytes < planMemory(plain.graph).plannedBytes);
+});
+
+Deno.test("parts nest, and one that no gradient flows through is recorded once", () => {
+  const graph = new Graph(undefined, { recompute: true }),
+    x = external(graph, "x", [4]),
+    frozen = external(graph, "f", [4], false);
+  const seed = external(graph, "seed", [4], false);
+  const still = graph.recomputable(() => gelu(graph, frozen));
+  assert.equal(still.differentiable, false);
+  const y = graph.recomputable(() => gelu(graph, graph.recomputable(() => gelu(graph, gelu(graph, x)))));
+  const view = graph.recomputable(() => graph.reshape(y, 2, 2)); // writes nothing
+  graph.backward([[view, seed.reshape(2, 2)]]);
+  const walked = names(graph).filter((name) => name === "gelu.backward");
+  assert.equal(walked.length, 3);
+  assert.ok(graph.gradient(x));
+  assert.ok(
+    graph.dispatches.some(({ writes }) => writes.y?.storage === y.storage),
+    "an output is not dropped",
+  );
+});
+
+Deno.test("gradients of leaves add up over walks", () => {
+  const graph = new Graph(), x = external(graph, "x", [4]), seed = external(graph, "seed", [4], false);
+  for (let walk = 0; walk < 3; walk++) graph.backward([[gelu(graph, x), seed]]);
+  const walks = graph.dispatches.filter(({ entry }) => entry === "backward");
+  assert.deepEqual(walks.map(({ constants }) => constants.ACCUMULATE), [false, true, true]);
+  assert.equal(walks[2].reads.addend.storage, walks[1].writes.dx.storage);
+  assert.equal(graph.gradient(x)?.storage, walks[2].writes.dx.storage);
 });
 
 Deno.test("a dispatch that would read and write one memory is refused by both names", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Graph } from "../../src/graph/graph.ts";
+import { planMemory } from "../../src/graph/memory_plan.ts";
 import { contrastiveLoss, type LossName } from "../../src/losses/contrastive.ts";
 import { sharesDevice } from "../gpu/device.ts";
 import { assertClose } from "../reference/compare.ts";
@@ -35,25 +36,40 @@ function pairs(batch: number, width: number) {
 async function run(
   name: LossName,
   inputs: Record<(typeof names)[number], { shape: number[]; data: Float32Array }>,
+  blockBytes?: number,
 ) {
   const read = async (part: number) =>
     (await runOp(inputs, (graph, t) => {
       const { image, text, logitScale, logitBias } = t;
-      const { loss, seeds } = contrastiveLoss(graph, { image, text, logitScale, logitBias }, name);
+      const { loss, seeds } = contrastiveLoss(graph, { image, text, logitScale, logitBias }, name, {
+        blockBytes,
+      });
       return part < 0 ? loss : seeds[part][1];
     })).output;
   return { loss: await read(-1), gradients: await Promise.all(names.map((_, part) => read(part))) };
 }
 
+// In blocks of 64 rows: two whole, whole and ragged, three and ragged.
+const blocked: typeof cases = [
+  [128, 8, Math.log(10), -10],
+  [65, 7, Math.log(100), -10],
+  [200, 12, Math.log(10), -10],
+  [130, 8, Math.log(1000), 300],
+];
+
 for (const name of ["sigmoid", "softmax"] as const) {
-  for (const [batch, width, t, bias] of cases) {
+  for (const [at, [batch, width, t, bias]] of [...cases, ...blocked].entries()) {
+    const blocks = at >= cases.length ? Math.ceil(batch / 64) : 1;
     Deno.test(
-      { name: `${name} loss of ${batch} pairs, t ${t.toFixed(2)}, β ${bias}`, ...sharesDevice },
+      {
+        name: `${name} loss of ${batch} pairs, t ${t.toFixed(2)}, β ${bias}, ${blocks} blocks`,
+        ...sharesDevice,
+      },
       async () => {
         const [image, text] = pairs(batch, width);
         const scalar = (value: number) => ({ shape: [1], data: Float32Array.of(value) });
         const inputs = { image, text, logitScale: scalar(t), logitBias: scalar(bias) };
-        const { loss, gradients } = await run(name, inputs);
+        const { loss, gradients } = await run(name, inputs, blocks > 1 ? 64 * batch * 4 : undefined);
         const host = Object.fromEntries(names.map((part) => [part, Float64Array.from(inputs[part].data)]));
         const expected = references[name](
           { image: host.image, text: host.text, logitScale: host.logitScale, logitBias: host.logitBias },
@@ -97,6 +113,30 @@ Deno.test({ name: "a loss that leaves out a pair fails", ...sharesDevice }, asyn
   });
   assert.throws(() => assertClose(partial.loss, loss, { name: "loss", reduction: 13 }), /worst at 0/);
 });
+
+for (const name of ["sigmoid", "softmax"] as const) {
+  Deno.test(`the ${name} loss of 8192 pairs stores no more than 16 MiB at a time, and misses no row`, () => {
+    const graph = new Graph(), scalar = graph.constant("scalar", [1], new Float32Array(1));
+    const rows = () => graph.constant("embeddings", [8192, 64], new Float32Array(1));
+    const { seeds } = contrastiveLoss(
+      graph,
+      { image: rows(), text: rows(), logitScale: scalar, logitBias: scalar },
+      name,
+    );
+    assert.deepEqual(seeds.map(([, gradient]) => gradient.shape), [[8192, 64], [8192, 64], [1], [1]]);
+    const { slots, plannedBytes } = planMemory(graph);
+    assert.equal(slots[0].sizeBytes, 16 * 2 ** 20);
+    assert.ok(plannedBytes < 48 * 2 ** 20, `${plannedBytes}`);
+    const losses = graph.dispatches.filter(({ entry }) => entry === `${name}_loss`);
+    assert.deepEqual(
+      losses.map(({ uniform }) => uniform!.values.first),
+      Array.from({ length: 16 }, (_, at) => at * 512),
+    );
+    const products = name === "sigmoid" ? 3 : 4; // the softmax computes its dot products twice
+    const flops = graph.dispatches.reduce((sum, dispatch) => sum + dispatch.flops, 0);
+    assert.equal(flops, products * 2 * 8192 ** 2 * 64);
+  });
+}
 
 Deno.test("losses refuse embeddings of different shapes", () => {
   const graph = new Graph(), scalar = graph.temporary("scalar", [1]);

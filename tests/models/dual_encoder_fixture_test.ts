@@ -8,7 +8,7 @@ import { dualEncoderSpecs, embedPairs } from "../../src/models/dual_encoder.ts";
 import { ParameterStore } from "../../src/models/parameters.ts";
 import { adamW, adamWDefaults, stepState } from "../../src/optim/adamw.ts";
 import { readSafetensors } from "../../src/storage/safetensors.ts";
-import { indexTokens } from "../../src/train/trainer.ts";
+import { indexTokens } from "../../src/train/token_index.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 
 interface FixtureConfig {

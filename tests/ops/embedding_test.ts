@@ -37,9 +37,16 @@ const cases: Case[] = [[1, 1, 1, 1, 1], [5, 2, 3, 5, 9], [8, 8, 4, 8, 65], [20, 
   2,
 ]];
 
-for (const [superBatch, selected, length, width, vocabulary] of cases) {
+// Whole sub-batches, and micro-batches of them: the first rows, and those from the middle on.
+const parts = cases.flatMap(([superBatch, selected, ...rest]) => {
+  const middle = selected >> 1, ends = [[0, selected], ...(middle ? [[0, middle], [middle, selected]] : [])];
+  return ends.map(([first, to]) => ({ first, to, shape: [superBatch, selected, ...rest] as const }));
+});
+
+for (const { first, to, shape: [superBatch, selected, length, width, vocabulary] } of parts) {
   const name =
-    `tokens [${superBatch}, ${length}] of ${vocabulary}, ${selected} examples selected, width ${width}`;
+    `tokens [${superBatch}, ${length}] of ${vocabulary}, rows ${first} to ${to} of the ${selected} ` +
+    `examples selected, width ${width}`;
   Deno.test({ name, ...sharesDevice }, async () => {
     const all = Uint32Array.from(
       { length: superBatch * length },
@@ -49,12 +56,12 @@ for (const [superBatch, selected, length, width, vocabulary] of cases) {
     const slots = new Uint32Array(superBatch).fill(NOT_SELECTED);
     chosen.forEach((example, slot) => slots[example] = slot);
     const tokens = Uint32Array.from(
-      [...chosen].flatMap((b) => [...all.subarray(b * length, (b + 1) * length)]),
+      [...chosen.subarray(first, to)].flatMap((b) => [...all.subarray(b * length, (b + 1) * length)]),
     );
     const table = randomInput(1, [vocabulary, width]), position = randomInput(2, [length, width]);
     await checkOp({
       inputs: {
-        tokens: { shape: [selected, length], data: tokens },
+        tokens: { shape: [to - first, length], data: tokens },
         slots: { shape: [superBatch], data: slots },
         table,
         position,
@@ -66,14 +73,15 @@ for (const [superBatch, selected, length, width, vocabulary] of cases) {
           segmentOffsets,
           tokenSegments,
           slots,
+          firstSlot: first,
         }),
       reference: (dy) => {
         const { dtable, dposition } = embedTokensBackward(tokens, dy, { vocabulary, tokens: length, width });
         return {
           output: { value: expected(tokens, table.data, position.data, width), reduction: 2 },
           gradients: {
-            table: { value: dtable, reduction: selected * length },
-            position: { value: dposition, reduction: selected },
+            table: { value: dtable, reduction: (to - first) * length },
+            position: { value: dposition, reduction: to - first },
           },
         };
       },

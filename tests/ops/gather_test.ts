@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyInto, gatherRows, lastTokens } from "../../src/ops/gather.ts";
+import { copyInto, gatherRows, lastTokens, takeRows } from "../../src/ops/gather.ts";
 import { sharesDevice } from "../gpu/device.ts";
 import { lastToken, lastTokenBackward } from "../reference/last_token.ts";
 import { checkOp } from "./check_op.ts";
@@ -32,6 +32,22 @@ Deno.test({ name: "a copy has the same bits", ...sharesDevice }, async () => {
   });
   assert.deepEqual(output, x.data);
 });
+
+for (const [from, to] of [[0, 3], [16, 20], [5, 6], [19, 65]]) {
+  Deno.test(
+    { name: `rows ${from} to ${to} are taken, on the grid of bindings or off it`, ...sharesDevice },
+    async () => {
+      const x = randomInput(1, [65, 2, 2]);
+      const { output } = await runOp({ x }, (graph, t) => {
+        const rows = takeRows(graph, t.x, from, to), y = graph.temporary("copy", rows.shape);
+        assert.equal(graph.dispatches.length, from % 16 === 0 ? 0 : 1, "only off the grid they are copied");
+        copyInto(graph, rows, y);
+        return y;
+      });
+      assert.deepEqual(output, x.data.subarray(from * 4, to * 4));
+    },
+  );
+}
 
 for (const [batch, tokens, width] of [[1, 1, 1], [3, 5, 7], [65, 3, 4], [8, 16, 192]]) {
   Deno.test({ name: `last token of [${batch}, ${tokens}, ${width}]`, ...sharesDevice }, async () => {

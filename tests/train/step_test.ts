@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { adamWDefaults, stepState } from "../../src/optim/adamw.ts";
 import { compileStep } from "../../src/train/step.ts";
-import { indexTokens } from "../../src/train/trainer.ts";
+import { indexTokens } from "../../src/train/token_index.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { randomPairs, REFERENCE_WIDTH, tinyConfig, tinyModel } from "./tiny.ts";
 

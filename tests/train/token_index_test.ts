@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { maxSegments, SEGMENT_LENGTH } from "../../src/train/step.ts";
-import { indexTokens } from "../../src/train/trainer.ts";
+import { indexTokens, maxSegments, SEGMENT_LENGTH } from "../../src/train/token_index.ts";
 
 const cases = fc.integer({ min: 1, max: 40 }).chain((vocabulary) =>
   fc.tuple(fc.constant(vocabulary), fc.array(fc.nat(vocabulary - 1), { minLength: 1, maxLength: 700 }))

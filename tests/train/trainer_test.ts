@@ -8,7 +8,13 @@ Deno.test(
   { name: "a step is one submit, reads nothing back and makes nothing", ...sharesDevice },
   async () => {
     const device = await testDevice();
-    for (const options of [jointOptions, uniformOptions]) {
+    const parts = { microBatch: 3, recompute: true };
+    for (
+      const options of [jointOptions, uniformOptions, { ...jointOptions, ...parts }, {
+        ...uniformOptions,
+        ...parts,
+      }]
+    ) {
       using model = tinyModel(device);
       using trainer = await Trainer.create(model, options);
       const batch = randomPairs(options.superBatch ?? options.batch);

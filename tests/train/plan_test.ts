@@ -1,0 +1,104 @@
+/** A plan is what the step then takes; most of it needs no GPU. */
+import assert from "node:assert/strict";
+import { formatBytes, PlannedMemory } from "../../src/gpu/memory.ts";
+import { preset } from "../../src/models/config.ts";
+import { misfit, planMicroBatch, planStep, type StepPlan } from "../../src/train/plan.ts";
+import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
+import { sharesDevice, testDevice } from "../gpu/device.ts";
+import { jointOptions, tinyConfig, tinyModel, uniformOptions } from "./tiny.ts";
+
+const LIMIT = 128 * 2 ** 20;
+
+for (
+  const [name, options] of Object.entries<TrainerOptions>({
+    uniform: uniformOptions,
+    joint: jointOptions,
+    "joint, micro-batched": { ...jointOptions, microBatch: 3 },
+    "uniform, micro-batched, recomputed": { ...uniformOptions, microBatch: 2, recompute: true },
+  })
+) {
+  Deno.test(
+    { name: `a plan counts every byte and dispatch of the step: ${name}`, ...sharesDevice },
+    async () => {
+      const device = await testDevice(), before = device.counters.allocatedBytes;
+      const plan = planStep(tinyConfig(), options, device.maxBindingBytes);
+      assert.equal(device.counters.allocatedBytes, before, "planning takes no memory");
+      using model = tinyModel(device);
+      using trainer = await Trainer.create(model, options);
+      const { total, ...parts } = plan.bytes;
+      assert.equal(total, device.counters.allocatedBytes - before);
+      assert.equal(Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), total);
+      assert.equal(plan.phases.reduce((sum, { dispatches }) => sum + dispatches, 0), trainer.plan.dispatches);
+      const flops = (...names: string[]) =>
+        plan.phases.filter(({ name }) => names.includes(name)).reduce((sum, phase) => sum + phase.flops, 0);
+      assert.deepEqual({ score: flops("score", "select"), train: flops("embed", "train") }, trainer.flops);
+      assert.equal(plan.parameterCount, model.parameters.count);
+      assert.equal(misfit(plan, Infinity), null);
+    },
+  );
+}
+
+/** S/16 at 256² pixels, on an adapter with large bindings. */
+const large = (options: Partial<TrainerOptions>, limit = 2 ** 40) =>
+  planStep(preset("S/16"), { ...uniformOptions, batch: 32, ...options }, limit);
+const temporaries = ({ bytes }: StepPlan) => bytes.temporaries;
+
+Deno.test("micro-batches and recomputation each lower the planned memory of a deep model, and both most", () => {
+  const whole = large({}), parts = large({ microBatch: 4 }), again = large({ recompute: true });
+  const both = large({ microBatch: 4, recompute: true });
+  // Sums of gradients take as much as the parameters; activations fall to an eighth.
+  assert.ok(temporaries(parts) - whole.bytes.parameters < 0.2 * temporaries(whole), "4 of 32");
+  assert.ok(temporaries(again) < 0.3 * temporaries(whole), "recomputed");
+  assert.ok(temporaries(both) < temporaries(parts) && temporaries(both) < temporaries(again));
+  for (const { bytes, unsharedBytes } of [whole, parts, again, both]) {
+    assert.ok(bytes.temporaries < unsharedBytes);
+  }
+  // A micro-batch's own number is no matter: its activations are dead before the next.
+  const twice = large({ batch: 64, microBatch: 4 });
+  assert.ok(temporaries(twice) < 1.02 * temporaries(parts));
+});
+
+Deno.test("what the adapter cannot bind is named with its phase, and a micro-batch that fits is found", () => {
+  const plan = large({ batch: 128 }, LIMIT);
+  const [largest] = plan.exceeding;
+  assert.equal(largest.sizeBytes, 128 * 256 * 1536 * 4);
+  assert.match(
+    misfit(plan, Infinity)!,
+    /^"image\.block\..*" \(in .*train.*\) takes 192 MiB, and this adapter binds at most 128 MiB$/,
+  );
+  const options = { ...uniformOptions, batch: 128 };
+  const fitting = planMicroBatch(preset("S/16"), options, LIMIT);
+  assert.equal(fitting.microBatch, 64);
+  assert.deepEqual(fitting.exceeding, []);
+  const budget = fitting.bytes.total - 1;
+  const tighter = planMicroBatch(preset("S/16"), options, LIMIT, budget);
+  assert.ok(tighter.microBatch < 64 && tighter.bytes.total <= budget);
+  assert.equal(
+    planMicroBatch(tinyConfig(), uniformOptions, LIMIT).microBatch,
+    8,
+    "the whole batch when it fits",
+  );
+});
+
+Deno.test("a budget that nothing fits is refused with what it takes and what to do", () => {
+  assert.throws(() => planMicroBatch(tinyConfig(), uniformOptions, LIMIT, 1000), {
+    name: "RangeError",
+    message:
+      /^No micro-batch fits: even with \d, the step takes .* KiB, more than the 1000 bytes that it may\. Recompute the activations \(--recompute\), or use a smaller batch/,
+  });
+  assert.throws(() => planMicroBatch(tinyConfig(), { ...uniformOptions, recompute: true }, LIMIT, 1000), {
+    message: /may\. Use a smaller batch, super-batch, image or model\.$/,
+  });
+});
+
+Deno.test("planned memory holds no data, and says so", async () => {
+  const memory = new PlannedMemory(16), buffer = memory.createBuffer("x", 100);
+  assert.deepEqual(memory.buffers, [{ label: "x", sizeBytes: 112 }]);
+  assert.throws(() => memory.write(buffer), /Cannot write "x": it is only planned/);
+  await assert.rejects(memory.read(buffer), /Cannot read "x": it is only planned/);
+});
+
+Deno.test("bytes are written with three digits and their unit", () => {
+  const written = [0, 1000, 1024, 1536, 1023 * 2 ** 20, 128 * 2 ** 20, 5.004e9].map(formatBytes);
+  assert.deepEqual(written, ["0 bytes", "1000 bytes", "1 KiB", "1.5 KiB", "1023 MiB", "128 MiB", "4.66 GiB"]);
+});
