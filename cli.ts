@@ -15,6 +15,8 @@ async function execute(invocation: Invocation): Promise<number> {
   switch (invocation.action) {
     case "train":
       return await (await import("./src/cli/train.ts")).train(invocation);
+    case "plan":
+      return await (await import("./src/cli/plan.ts")).plan(invocation);
     case "eval":
       return await (await import("./src/cli/eval.ts")).evaluateRun(invocation);
     case "search":

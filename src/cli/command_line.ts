@@ -7,7 +7,7 @@
 
 import { object, or } from "@optique/core/constructs";
 import { commandLine as commandText, message, optionName } from "@optique/core/message";
-import { optional, withDefault } from "@optique/core/modifiers";
+import { map, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import type { InferValue, Parser } from "@optique/core/parser";
@@ -32,6 +32,74 @@ const usageLine: Usage = [{ type: "literal", value: "[OPTIONS]" }];
 const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
   withDefault(flag(name, { description: text }), false);
 
+/** A number of bytes: a number alone, or with KiB, MiB, GiB, or kB, MB, GB. */
+const size = (name: `--${string}`, text: ReturnType<typeof message>) => {
+  const errors = {
+    patternMismatch: (value: string) => message`Expected a size such as 8GiB or 500MB, but got ${value}.`,
+  };
+  return map(
+    option(
+      name,
+      string({ metavar: "SIZE", pattern: /^\d+(\.\d+)?\s*([kMGT]i?B?)?$/i, placeholder: "1", errors }),
+      {
+        description: text,
+      },
+    ),
+    (value) => {
+      const [, number, prefix = "", binary] = /^([\d.]+)\s*([kmgt]?)(i?)/i.exec(value)!;
+      return Math.floor(
+        Number(number) * (binary ? 1024 : 1000) ** " kmgt".indexOf(prefix.toLowerCase() || " "),
+      );
+    },
+  );
+};
+
+const microBatchText = {
+  pattern: /^(auto|[1-9]\d*)$/,
+  placeholder: "1",
+  errors: {
+    patternMismatch: (value: string) =>
+      message`Expected a whole number, 1 or more, or auto, but got ${value}.`,
+  },
+};
+
+/** Options that shape a step: what `train` runs and `plan` plans. */
+const stepShape = {
+  batch: optional(
+    option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
+  ),
+  filterRatio: optional(option("--filter-ratio", ratio(), {
+    description: message`Share of each super-batch that is left out, f (0.9).`,
+  })),
+  chunks: optional(
+    option("--chunks", integer({ min: 1 }), {
+      description: message`Draws that make up a selection, N (8).`,
+    }),
+  ),
+  sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
+    description: message`How the batch is chosen: joint is JEST (joint).`,
+  })),
+  patch: optional(option("--patch", integer({ min: 1 }), {
+    description: message`Side of the image patches in pixels (the preset's).`,
+  })),
+  preset: optional(
+    option("--preset", choice(presetNames, { metavar: "PRESET" }), {
+      description: message`Size of the model (mini).`,
+    }),
+  ),
+  imageSize: optional(option("--image-size", integer({ min: 2 }), {
+    description: message`Side of the pictures in pixels (32).`,
+  })),
+  microBatch: optional(map(
+    option("--micro-batch", string({ ...microBatchText, metavar: "N|auto" }), {
+      description: message`Examples whose activations are kept at a time; auto: as many as fit (all).`,
+    }),
+    (value) => value === "auto" ? value : Number(value),
+  )),
+  recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
+  memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
+};
+
 const train = command(
   "train",
   object({
@@ -42,34 +110,10 @@ const train = command(
     seed: optional(
       option("--seed", integer({ min: 0 }), { description: message`Seed of everything random (1).` }),
     ),
-    batch: optional(
-      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
-    ),
-    filterRatio: optional(option("--filter-ratio", ratio(), {
-      description: message`Share of each super-batch that is left out, f (0.9).`,
-    })),
-    chunks: optional(
-      option("--chunks", integer({ min: 1 }), {
-        description: message`Draws that make up a selection, N (8).`,
-      }),
-    ),
+    ...stepShape,
     gain: optional(
       option("--gain", float(), { description: message`Factor on the scores before a draw (100).` }),
     ),
-    sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
-      description: message`How the batch is chosen: joint is JEST (joint).`,
-    })),
-    patch: optional(option("--patch", integer({ min: 1 }), {
-      description: message`Side of the image patches in pixels (the preset's).`,
-    })),
-    preset: optional(
-      option("--preset", choice(presetNames, { metavar: "PRESET" }), {
-        description: message`Size of the model (mini).`,
-      }),
-    ),
-    imageSize: optional(option("--image-size", integer({ min: 2 }), {
-      description: message`Side of the pictures in pixels (32).`,
-    })),
     out: optional(option("--out", string({ metavar: "FOLDER" }), {
       description: message`Where the run's folder is made (runs).`,
     })),
@@ -108,6 +152,23 @@ const train = command(
     description:
       message`Fetches the default data, trains the reference on the curated set, then the learner on the noisy \
 pool with joint example selection, evaluates it on another vendor's pictures, and writes a folder with a report.`,
+    usageLine,
+  },
+);
+
+const plan = command(
+  "plan",
+  object({
+    action: constant("plan"),
+    ...stepShape,
+    explain: yes("--explain", message`List the largest buffers and what lies in them.`),
+    json: yes("--json", message`Print one line of JSON.`),
+  }),
+  {
+    brief: message`Show what a training step would take, before it runs.`,
+    description:
+      message`Memory, work and dispatches of a step of \`train\` with the same options, without allocating \
+it. Fails when it does not fit the adapter or --memory, and says what does.`,
     usageLine,
   },
 );
@@ -229,7 +290,7 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-const everything = or(train, evaluateRun, search, select, tune, info, test, {
+const everything = or(train, plan, evaluateRun, search, select, tune, info, test, {
   errors: {
     noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
       optionName("--help")
@@ -242,6 +303,7 @@ export type Invocation = InferValue<typeof everything>;
 
 const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = {
   train,
+  plan,
   eval: evaluateRun,
   search,
   select,

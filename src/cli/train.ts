@@ -1,4 +1,4 @@
-import { trainOptions } from "../config/train_options.ts";
+import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../config/train_options.ts";
 import { terminalSummary } from "../report/terminal.ts";
 import { runTraining } from "../run/run.ts";
 import type { InvocationOf } from "./command_line.ts";
@@ -8,14 +8,7 @@ import { Progress } from "./progress.ts";
 /** `superbatch train`. */
 export async function train({ json, quiet, action: _, ...input }: InvocationOf<"train">): Promise<number> {
   const progress = new Progress(undefined, quiet);
-  let options;
-  try {
-    options = trainOptions(
-      Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)),
-    );
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const options = givenOptions(input);
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) Deno.exit(ExitCode.interrupted); // a second Ctrl-C does not wait
@@ -35,5 +28,18 @@ export async function train({ json, quiet, action: _, ...input }: InvocationOf<"
   } finally {
     progress.close();
     Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}
+
+/**
+ * The options of a run from what the command line gave.
+ *
+ * @throws {UsageError} when they do not fit together
+ */
+export function givenOptions(input: TrainOptionsInput): TrainOptions {
+  try {
+    return trainOptions(Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
   }
 }

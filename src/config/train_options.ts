@@ -39,6 +39,12 @@ const options = v.object({
   patch: v.optional(v.nullable(positive), null),
   preset: v.optional(oneOf(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
   imageSize: v.optional(positive, 32),
+  microBatch: v.optional(
+    v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
+    null,
+  ),
+  recompute: v.optional(v.boolean("must be true or false"), false),
+  memory: v.optional(v.nullable(positive), null),
   compare: v.optional(v.nullable(sampler), null),
   out: v.optional(v.string(), "runs"),
   name: v.optional(v.string(), "train"),
@@ -54,13 +60,17 @@ const options = v.object({
 
 /** What does not fit together, said with a way out; null when all does. */
 function conflict(
-  { sampler, compare, batch, chunks, filterRatio, poolSize, patch, imageSize, preset: name }: TrainOptions,
+  { sampler, compare, batch, microBatch, chunks, filterRatio, poolSize, patch, imageSize, preset: name }:
+    TrainOptions,
 ): string | null {
   const scored = sampler === "joint" || compare === "joint";
   const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
   const side = patch ?? preset(name).vision.patchSize;
   if (scored && chunks > batch) {
     return `--chunks is ${chunks}, more than the ${batch} examples of a batch: choose 1 to ${batch}`;
+  }
+  if (typeof microBatch === "number" && microBatch > batch) {
+    return `--micro-batch is ${microBatch}, more than the ${batch} examples of a batch: choose 1 to ${batch}, or auto`;
   }
   if (compare === sampler) {
     return `--compare ${compare} is what the run trains already: choose the other sampler`;

@@ -7,7 +7,7 @@
  */
 
 import { Kernel } from "./kernel.ts";
-import { bufferBytes, type Memory } from "./memory.ts";
+import { bufferBytes } from "./memory.ts";
 import type { Recording } from "./recorder.ts";
 import type { Shader } from "./shader.ts";
 import type { ConstantValues } from "./specialize.ts";
@@ -109,7 +109,7 @@ export function alignBinding(sizeBytes: number): number {
  * console.log(device.adapter.description);
  * ```
  */
-export class Device implements Memory, Disposable {
+export class Device implements Disposable {
   /** Which adapter this is and what it offers. */
   readonly adapter: AdapterSummary;
   /** What this device was asked for so far. */

@@ -4,16 +4,20 @@
  * @module
  */
 
-import { type AdapterTraits, type BufferRange, type HostArray, portableTraits } from "./device.ts";
+import type { AdapterTraits, BufferRange, HostArray } from "./device.ts";
 
-/** What makes and frees buffers and moves data in and out; a `Device` is one. */
-export interface Memory {
+/** What a step is recorded for; a `Device` is one. */
+export interface PlanTarget {
   /** What decides which variant of a kernel to run. */
   readonly traits: AdapterTraits;
   /** Winners of measured choices between variants, by class of shapes. */
   readonly tuned: ReadonlyMap<string, string>;
   /** The most bytes that one binding may span. */
   readonly maxBindingBytes: number;
+}
+
+/** What makes and frees buffers and moves data in and out; a `Device` is one. */
+export interface Memory extends PlanTarget {
   /** A zeroed buffer. */
   createBuffer(label: string, sizeBytes: number): GPUBuffer;
   /** Frees a buffer. */
@@ -42,18 +46,19 @@ export class PlannedMemory implements Memory {
   /** What was asked for, in order. */
   readonly buffers: { readonly label: string; readonly sizeBytes: number }[] = [];
 
-  /**
-   * Paper for an adapter.
-   *
-   * @param maxBindingBytes its limit
-   * @param traits what decides which variants of kernels it would run
-   * @param tuned the winners that were measured on it
-   */
-  constructor(
-    readonly maxBindingBytes: number,
-    readonly traits: AdapterTraits = portableTraits,
-    readonly tuned: ReadonlyMap<string, string> = new Map(),
-  ) {}
+  /** What decides which variant of a kernel to run. */
+  readonly traits: AdapterTraits;
+  /** Winners of measured choices between variants, by class of shapes. */
+  readonly tuned: ReadonlyMap<string, string>;
+  /** The most bytes that one binding may span. */
+  readonly maxBindingBytes: number;
+
+  /** Paper for an adapter. */
+  constructor({ traits, tuned, maxBindingBytes }: PlanTarget) {
+    this.traits = traits;
+    this.tuned = tuned;
+    this.maxBindingBytes = maxBindingBytes;
+  }
 
   /** Bytes of all buffers. */
   get allocatedBytes(): number {

@@ -35,7 +35,11 @@ export function mlp(
     gelu: graph.tracks(inputs) ? "save" : "apply",
     label: layerName(first),
   });
-  const y = matmul(graph, hidden, second.weight, { bias: second.bias, addend: residual, label: layerName(second) });
+  const y = matmul(graph, hidden, second.weight, {
+    bias: second.bias,
+    addend: residual,
+    label: layerName(second),
+  });
   return graph.differentiate(y, inputs, (dy) => {
     const dhidden = matmul(graph, dy, second.weight, {
       transposeB: true,

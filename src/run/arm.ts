@@ -26,6 +26,10 @@ export interface ArmOptions {
   readonly patchSize: number;
   /** Share of the steps that warm up. */
   readonly warmUp: number;
+  /** Examples whose activations are kept at a time; all when left out. */
+  readonly microBatch?: number;
+  /** Keep of every block only its input; false when left out. */
+  readonly recompute?: boolean;
   /** Reference embeddings of the whole data set, for samplers that score. */
   readonly reference?: {
     readonly image: Float32Array;

@@ -31,7 +31,10 @@ export interface PreparedData {
 }
 
 /** Builds (or takes from the cache) the data of the default experiment. */
-export async function prepareData(options: TrainOptions, hooks: RunHooks): Promise<PreparedData> {
+export async function prepareData(
+  options: Omit<TrainOptions, "microBatch">,
+  hooks: RunHooks,
+): Promise<PreparedData> {
   const { reference, pool, test, concepts, notes, attributions } = await buildDefaultData({
     poolSize: options.poolSize,
     inDomainShare: options.inDomain,

@@ -7,13 +7,14 @@
 import { type TrainOptions, trainOptions } from "../config/train_options.ts";
 import { cacheFiles, type KeptFiles } from "../data/cache.ts";
 import type { Device } from "../gpu/device.ts";
-import { openTuned } from "./tuning.ts";
-import { type DualEncoderConfig, preset } from "../models/config.ts";
+import type { DualEncoderConfig } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
 import { writeReport } from "../report/write_report.ts";
+import { openTuned } from "./tuning.ts";
 import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
 import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
+import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
 import { evaluate } from "./evaluate.ts";
 import type { RunHooks } from "./hooks.ts";
 import { prepareData, type PreparedData } from "./prepare.ts";
@@ -28,7 +29,7 @@ import { searchExamples } from "./search.ts";
 
 /** Everything that the stages of one run share. */
 interface RunContext {
-  readonly options: TrainOptions;
+  readonly options: PlannedOptions;
   readonly hooks: RunHooks;
   readonly device: Device;
   readonly data: PreparedData;
@@ -49,13 +50,17 @@ interface PreparedReference {
  * Runs the default experiment.
  *
  * @returns what `summary.json` holds
+ * @throws RangeError when the step fits neither the adapter nor `--memory`, before anything is made
  * @throws {InterruptedError} when the signal came; the run folder says so and holds no summary
  * @throws Error of any stage; the run folder says that it failed
  */
-export async function runTraining(options: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
+export async function runTraining(given: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
   const started = performance.now();
-  using device = await openTuned(options.cache);
+  using device = await openTuned(given.cache);
   hooks.log(`Adapter: ${device.adapter.description}`);
+  const { options, plan, problem } = planRun(given, device);
+  if (problem) throw new RangeError(problem);
+  hooks.log(planLine(plan, options.batch));
   const folder = await createRunFolder(options.out, options.name);
   try {
     const summary = await runStages(options, hooks, device, folder, started);
@@ -68,14 +73,14 @@ export async function runTraining(options: TrainOptions, hooks: RunHooks): Promi
 }
 
 async function runStages(
-  options: TrainOptions,
+  options: PlannedOptions,
   hooks: RunHooks,
   device: Device,
   folder: RunFolder,
   started: number,
 ): Promise<RunSummary> {
   const data = await prepareData(options, stoppable(hooks));
-  const config = modelConfig(options, data.vocabulary);
+  const config = modelConfig(options);
   const context: RunContext = {
     options,
     hooks,
@@ -144,13 +149,16 @@ async function runStages(
 const reportQueries = ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"];
 
 /** The command that makes the same run: every option that is not at its default. */
-function commandFor(options: TrainOptions): string {
+function commandFor(options: PlannedOptions): string {
   const defaults: Record<string, unknown> = trainOptions({});
   const flags = Object.entries(options)
     .filter(([name, value]) =>
       value !== defaults[name] && value !== null && name !== "out" && name !== "name"
     )
-    .map(([name, value]) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${value}`);
+    .map(([name, value]) => {
+      const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      return value === true ? flag : `${flag} ${value}`;
+    });
   return ["./superbatch train", ...flags].join(" ");
 }
 
@@ -166,24 +174,8 @@ function stoppable(hooks: RunHooks): RunHooks {
 }
 
 /** The arm that a run is about. */
-function mainArm({ sampler }: TrainOptions): Arm {
+function mainArm({ sampler }: PlannedOptions): Arm {
   return sampler === "uniform" ? "uniform" : "joint";
-}
-
-function modelConfig(
-  { preset: name, imageSize, batch, patch }: TrainOptions,
-  vocabulary: number,
-): DualEncoderConfig {
-  const config = preset(name);
-  const { vision, text } = config;
-  return {
-    ...config,
-    // A head that flattens its tokens cannot change their number later, so its kernel is stored at the size asked for.
-    vision: { ...vision, imageSize, ...(vision.pool === "flatten" && patch ? { patchSize: patch } : {}) },
-    text: { ...text, vocabulary },
-    // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
-    ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),
-  };
 }
 
 function newModel({ device, config, options }: RunContext): DualEncoder {
@@ -236,29 +228,16 @@ async function runArm(
   arm: Arm,
   embeddings: EmbeddingSet | null,
 ): Promise<ArmResult> {
-  const { batch, filterRatio, chunks, gain, seed, patch } = options;
-  const scored = arm === "joint";
-  const armOptions: ArmOptions = {
-    arm,
-    sampler: scored ? "joint" : "uniform",
-    steps: arm === "reference" ? options.referenceSteps : options.steps,
-    batch,
-    superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
-    chunks: scored ? chunks : 1,
-    gain,
-    seed,
-    learningRate: options.learningRate,
-    patchSize: patch ?? model.config.vision.patchSize,
-    warmUp: options.warmUp,
-    ...(scored ? { reference: embeddings! } : {}),
-    evaluations: arm === "reference" ? 0 : 8,
+  const settings: ArmOptions = {
+    ...armOptions(options, arm),
+    ...(arm === "joint" ? { reference: embeddings! } : {}),
   };
   const stage = arm === "reference"
     ? "train the reference"
     : arm === "joint"
     ? "train with JEST"
     : "train uniformly";
-  return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, armOptions, {
+  return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, settings, {
     onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
     onMetrics: (line) => folder.appendMetrics(line),
     onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),

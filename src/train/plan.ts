@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bufferBytes, formatBytes, PlannedMemory } from "../gpu/memory.ts";
+import { bufferBytes, formatBytes, PlannedMemory, type PlanTarget } from "../gpu/memory.ts";
 import type { Graph } from "../graph/graph.ts";
 import { planMemory, type PlannedBuffer, plannedBuffers } from "../graph/memory_plan.ts";
 import { uniformBytes } from "../graph/program.ts";
@@ -57,16 +57,17 @@ export interface StepPlan {
 /**
  * Plans the training of a new model.
  *
- * @param maxBindingBytes what the adapter can bind
+ * @param target the adapter that is planned for
  * @throws RangeError when options do not fit together, as `Trainer.create`
  * @throws TypeError when the sampler needs a reference and none is given
  */
 export function planStep(
   config: DualEncoderConfig,
   options: TrainerOptions,
-  maxBindingBytes: number,
+  target: PlanTarget,
 ): StepPlan {
-  const memory = new PlannedMemory(maxBindingBytes);
+  const { maxBindingBytes } = target;
+  const memory = new PlannedMemory(target);
   const learner = new ParameterStore(memory, dualEncoderSpecs(config), { trainable: true });
   const parameters = learner.groups.reduce((sum, { size }) => sum + size * 4, 0);
   const full = resolveTrainerOptions(options, config);
@@ -134,10 +135,10 @@ export function misfit(
 export function planMicroBatch(
   config: DualEncoderConfig,
   options: TrainerOptions,
-  maxBindingBytes: number,
+  target: PlanTarget,
   budget = Infinity,
 ): StepPlan {
-  const planned = (microBatch: number) => planStep(config, { ...options, microBatch }, maxBindingBytes);
+  const planned = (microBatch: number) => planStep(config, { ...options, microBatch }, target);
   let plan = planned(options.batch), halvingHelps = true;
   while (misfit(plan, budget) && plan.microBatch > 1 && halvingHelps) {
     const half = planned(Math.ceil(plan.microBatch / 2));

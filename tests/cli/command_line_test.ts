@@ -27,6 +27,7 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
+    ..."--micro-batch 8 --recompute --memory 8GiB".split(" "),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -38,6 +39,9 @@ Deno.test("train takes every option by its name", () => {
     gain: 10,
     sampler: "joint",
     patch: 8,
+    microBatch: 8,
+    recompute: true,
+    memory: 8 * 2 ** 30,
     preset: "mini",
     imageSize: 16,
     out: "o",
@@ -69,6 +73,34 @@ Deno.test("select has the paper's defaults", () => {
   assert.deepEqual({ filterRatio, chunks, gain, seed }, { filterRatio: 0.8, chunks: 16, gain: 100, seed: 1 });
 });
 
+Deno.test("plan takes the options that shape a step, micro-batches by number or auto, sizes by unit", () => {
+  const value = invocation("plan", ..."--preset S/16 --batch 256 --micro-batch auto --explain".split(" "));
+  assert.ok(value.action === "plan");
+  const { preset, batch, microBatch, recompute, memory, explain, json } = value;
+  assert.deepEqual(
+    { preset, batch, microBatch, recompute, memory, explain, json },
+    {
+      preset: "S/16",
+      batch: 256,
+      microBatch: "auto",
+      recompute: false,
+      memory: undefined,
+      explain: true,
+      json: false,
+    },
+  );
+  for (
+    const [text, bytes] of [["1000", 1000], ["8GiB", 2 ** 33], ["1.5 GB", 1.5e9], ["3k", 3000], [
+      "2MiB",
+      2 ** 21,
+    ]] as const
+  ) {
+    const value = invocation("plan", "--memory", text);
+    assert.ok(value.action === "plan" && value.memory === bytes, text);
+  }
+  assert.match(complaint("plan", "--steps", "3"), /--steps/);
+});
+
 Deno.test("search takes a run and a query, options before or after", () => {
   for (const args of [["--count", "3", "run", "red heart"], ["run", "red heart", "--count", "3"]]) {
     const value = invocation("search", ...args);
@@ -90,6 +122,11 @@ Deno.test("a value out of range is answered with the range and the value", () =>
   assert.match(complaint("train", "--steps", "0"), /--steps.*1.*"0"/);
   assert.match(complaint("train", "--seed", "1.5"), /--seed.*integer.*1\.5/);
   assert.match(complaint("train", "--sampler", "jiont"), /joint.*uniform.*jiont/);
+  for (const wrong of ["0", "1.5", "some"]) {
+    const answer = complaint("train", "--micro-batch", wrong);
+    assert.match(answer, new RegExp(`--micro-batch.*whole number, 1 or more, or auto, but got "${wrong}"`));
+  }
+  assert.match(complaint("train", "--memory", "3XB"), /--memory.*size such as 8GiB or 500MB, but got "3XB"/);
   assert.match(complaint("train", "--in-domain", "2"), /--in-domain.*1.*"2"/);
 });
 

@@ -24,11 +24,11 @@ async function superbatchIn(env: Record<string, string>, ...args: string[]): Pro
 Deno.test("help is printed by every command, with the exit codes", async () => {
   const { code, out } = await superbatch("--help");
   assert.equal(code, 0);
-  for (const command of ["train", "eval", "search", "select", "tune", "info", "test", "completion"]) {
+  for (const command of ["train", "plan", "eval", "search", "select", "tune", "info", "test", "completion"]) {
     assert.match(out, new RegExp(`^  ${command} `, "m"));
   }
   assert.match(out, /Exit codes: 0 .*1 .*2 .*130/);
-  for (const command of ["train", "eval", "search", "select", "tune", "info", "test"]) {
+  for (const command of ["train", "plan", "eval", "search", "select", "tune", "info", "test"]) {
     const { code, out } = await superbatch(command, "--help");
     assert.equal(code, 0);
     assert.match(out, new RegExp(`Usage: superbatch ${command}`));
@@ -55,6 +55,7 @@ Deno.test("a wrong command line exits with 2 and says nothing on stdout", async 
     const [args, answer] of [
       [["train", "--sede", "3"], /--seed/],
       [["train", "--chunks", "65"], /--chunks is 65, more than the 64 examples.*choose 1 to 64/],
+      [["plan", "--micro-batch", "65"], /--micro-batch is 65, more than the 64 .*or auto/],
       [["train", "--compare", "joint"], /--compare joint.*choose the other/],
       [["train", "--learning-rate", "0"], /--learning-rate must be above 0 \(it is 0\)/],
       [["train", "--pool-size", "100"], /640 .*the pool holds 100/],
@@ -80,6 +81,42 @@ Deno.test("info names the adapter, its limits and the runtime, for people and fo
   assert.ok(limits.maxBufferSize > 0);
   const plain = (await superbatch("info")).out;
   assert.ok(plain.includes(description) && /^maxBufferSize +[\d,]+$/m.test(plain), plain);
+});
+
+Deno.test("plan tells what a step would take, and fails with a way out when it does not fit", async () => {
+  const fits = await superbatch("plan", "--explain");
+  assert.equal(fits.code, 0, fits.error);
+  for (const name of ["parameters", "gradients", "moments", "inputs", "temporaries", "total"]) {
+    assert.match(fits.out, new RegExp(`^${name} +[\\d.]+ [KM]iB`, "m"));
+  }
+  assert.match(fits.out, /^score +[\d.]+ GFLOP +\d+ dispatches$/m);
+  assert.match(fits.out, /^The largest of \d+ buffers[^]*\[.*train.*\]$/m);
+
+  // 192 MiB of hidden activations, where the software adapter binds 128.
+  const large = ["plan", "--preset", "S/16", "--image-size", "256", "--batch", "128", "--sampler", "uniform"];
+  const wide =
+    JSON.parse((await superbatch("info", "--json")).out).limits.maxStorageBufferBindingSize > 2 ** 28;
+  const { code, out, error } = await superbatch(...large, "--explain");
+  assert.equal(code, wide ? 0 : 1);
+  if (!wide) {
+    assert.match(
+      error,
+      /^Error: This does not fit: "image\.block.* takes 192 MiB, .*Use --micro-batch 64, which/,
+    );
+    assert.match(out, /^ +192 MiB ! +image\.block/m);
+  }
+  const auto = await superbatch(...large, "--micro-batch", "auto", "--memory", "2GiB", "--json");
+  assert.equal(auto.code, 0, auto.error);
+  const { microBatch, bytes, exceeding, problem } = JSON.parse(auto.out);
+  assert.ok(microBatch < 128 && bytes.total <= 2 ** 31);
+  assert.deepEqual([exceeding, problem], [[], null]);
+
+  const over = await superbatch("plan", "--memory", "1MiB", "--json");
+  assert.equal(over.code, 1);
+  assert.match(
+    JSON.parse(over.out).problem,
+    /the step takes .* MiB, more than the 1 MiB that it may\. No micro-batch fits/,
+  );
 });
 
 Deno.test("info without an adapter tells what there is and what to install, and fails", async () => {

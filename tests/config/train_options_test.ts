@@ -13,6 +13,9 @@ Deno.test("nothing given is the default experiment", () => {
     patch: null,
     preset: "mini",
     imageSize: 32,
+    microBatch: null,
+    recompute: false,
+    memory: null,
     compare: null,
     out: "runs",
     name: "train",
@@ -48,6 +51,9 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ filterRatio: 1 }, /^--filter-ratio must be 0 or more and below 1 \(it is 1\)$/],
     [{ filterRatio: -0.1 }, /^--filter-ratio .*\(it is -0\.1\)$/],
     [{ filterRatio: NaN }, /^--filter-ratio must be a number \(it is NaN\)$/],
+    [{ microBatch: 0 }, /^--micro-batch must be 1 or more \(it is 0\)$/],
+    [{ microBatch: "all" as "auto" }, /^--micro-batch must be a whole number or auto \(it is all\)$/],
+    [{ memory: 0 }, /^--memory must be 1 or more \(it is 0\)$/],
     [{ gain: Infinity }, /^--gain must be a finite number \(it is Infinity\)$/],
     [{ inDomain: 1.1 }, /^--in-domain must be from 0 to 1 \(it is 1\.1\)$/],
     [{ captionNoise: -1 }, /^--caption-noise must be from 0 to 1 \(it is -1\)$/],
@@ -65,6 +71,10 @@ Deno.test("a value out of range is refused with the option, its range and the va
 Deno.test("options that do not fit together are refused with a way out", () => {
   const wrong: [TrainOptionsInput, RegExp][] = [
     [{ chunks: 65 }, /--chunks is 65, more than the 64 examples of a batch: choose 1 to 64/],
+    [
+      { microBatch: 65 },
+      /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
+    ],
     [{ compare: "joint" }, /--compare joint is what the run trains already: choose the other sampler/],
     [{ batch: 100, poolSize: 999 }, /draws 1000 examples a step, and the pool holds 999: lower/],
     [{ filterRatio: 0.9999 }, /draws 640000 examples a step, and the pool holds 20000/],
@@ -77,7 +87,8 @@ Deno.test("options that do not fit together are refused with a way out", () => {
   for (const [input, message] of wrong) {
     assert.throws(() => trainOptions(input), { name: "RangeError", message });
   }
-  trainOptions({ chunks: 64 });
+  trainOptions({ chunks: 64, microBatch: 64 });
+  trainOptions({ microBatch: "auto" });
   trainOptions({ batch: 100, poolSize: 1000 });
   trainOptions({ batch: 4, sampler: "uniform" }); // no chunks are drawn
   trainOptions({ poolSize: 64, sampler: "uniform" }); // no more than a batch is drawn

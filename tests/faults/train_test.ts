@@ -43,6 +43,7 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
       "uniform.safetensors",
     ]);
     assert.match(first.error, /train the reference.*2\/2/);
+    assert.match(first.error, /^Memory: [\d.]+ MiB planned \(.* model and optimiser, .* activations\)$/m);
 
     // The same again: the same bits, and the reference is not trained twice.
     const second = await superbatch(tinyTraining(folder, "--json", "--quiet"));
@@ -51,6 +52,22 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
     assert.deepEqual([repeated.flops.referenceTrain, repeated.flops.referenceScore], [0, 0]);
     const learner = (path: string) => Deno.readFileSync(`${path}/learner.safetensors`);
     assert.deepEqual(learner(repeated.run), learner(run), "the same seed gave other bits");
+
+    // In micro-batches: the same but for rounding, and the command of the report makes it again.
+    const parts = await superbatch(
+      tinyTraining(folder, "--json", "--micro-batch", "auto", "--memory", "20MiB", "--recompute"),
+    );
+    assert.equal(parts.code, 0, parts.error);
+    const apart: RunSummary = JSON.parse(parts.out);
+    assert.ok(Math.abs(apart.loss.last / summary.loss.last - 1) < 1e-5);
+    const { microBatch, recompute } = JSON.parse(Deno.readTextFileSync(`${apart.run}/config.json`));
+    assert.deepEqual([typeof microBatch, recompute], ["number", true], "what was chosen is written down");
+    const page = Deno.readTextFileSync(`${apart.run}/report.html`);
+    assert.match(page, new RegExp(`--micro-batch ${microBatch} --recompute --memory ${20 * 2 ** 20}`));
+    const refused = await superbatch(tinyTraining(folder, "--memory", "1MiB"));
+    assert.equal(refused.code, 1);
+    assert.match(refused.error, /Error: This does not fit: the step takes .*, more than the 1 MiB/);
+    assert.equal(runFolders(folder).length, 3, "nothing is made when the step does not fit");
 
     const evaluated = await superbatch(["eval", run, "--json", "--quiet"]);
     assert.equal(evaluated.code, 0, evaluated.error);

@@ -1,6 +1,7 @@
 /** A plan is what the step then takes; most of it needs no GPU. */
 import assert from "node:assert/strict";
-import { formatBytes, PlannedMemory } from "../../src/gpu/memory.ts";
+import { portableTraits } from "../../src/gpu/device.ts";
+import { formatBytes, PlannedMemory, type PlanTarget } from "../../src/gpu/memory.ts";
 import { preset } from "../../src/models/config.ts";
 import { misfit, planMicroBatch, planStep, type StepPlan } from "../../src/train/plan.ts";
 import { Trainer, type TrainerOptions } from "../../src/train/trainer.ts";
@@ -8,6 +9,13 @@ import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { jointOptions, tinyConfig, tinyModel, uniformOptions } from "./tiny.ts";
 
 const LIMIT = 128 * 2 ** 20;
+
+/** An adapter with a limit. */
+const target = (maxBindingBytes: number): PlanTarget => ({
+  traits: portableTraits,
+  tuned: new Map(),
+  maxBindingBytes,
+});
 
 for (
   const [name, options] of Object.entries<TrainerOptions>({
@@ -21,7 +29,7 @@ for (
     { name: `a plan counts every byte and dispatch of the step: ${name}`, ...sharesDevice },
     async () => {
       const device = await testDevice(), before = device.counters.allocatedBytes;
-      const plan = planStep(tinyConfig(), options, device.maxBindingBytes);
+      const plan = planStep(tinyConfig(), options, device);
       assert.equal(device.counters.allocatedBytes, before, "planning takes no memory");
       using model = tinyModel(device);
       using trainer = await Trainer.create(model, options);
@@ -40,7 +48,7 @@ for (
 
 /** S/16 at 256² pixels, on an adapter with large bindings. */
 const large = (options: Partial<TrainerOptions>, limit = 2 ** 40) =>
-  planStep(preset("S/16"), { ...uniformOptions, batch: 32, ...options }, limit);
+  planStep(preset("S/16"), { ...uniformOptions, batch: 32, ...options }, target(limit));
 const temporaries = ({ bytes }: StepPlan) => bytes.temporaries;
 
 Deno.test("micro-batches and recomputation each lower the planned memory of a deep model, and both most", () => {
@@ -67,32 +75,35 @@ Deno.test("what the adapter cannot bind is named with its phase, and a micro-bat
     /^"image\.block\..*" \(in .*train.*\) takes 192 MiB, and this adapter binds at most 128 MiB$/,
   );
   const options = { ...uniformOptions, batch: 128 };
-  const fitting = planMicroBatch(preset("S/16"), options, LIMIT);
+  const fitting = planMicroBatch(preset("S/16"), options, target(LIMIT));
   assert.equal(fitting.microBatch, 64);
   assert.deepEqual(fitting.exceeding, []);
   const budget = fitting.bytes.total - 1;
-  const tighter = planMicroBatch(preset("S/16"), options, LIMIT, budget);
+  const tighter = planMicroBatch(preset("S/16"), options, target(LIMIT), budget);
   assert.ok(tighter.microBatch < 64 && tighter.bytes.total <= budget);
   assert.equal(
-    planMicroBatch(tinyConfig(), uniformOptions, LIMIT).microBatch,
+    planMicroBatch(tinyConfig(), uniformOptions, target(LIMIT)).microBatch,
     8,
     "the whole batch when it fits",
   );
 });
 
 Deno.test("a budget that nothing fits is refused with what it takes and what to do", () => {
-  assert.throws(() => planMicroBatch(tinyConfig(), uniformOptions, LIMIT, 1000), {
+  assert.throws(() => planMicroBatch(tinyConfig(), uniformOptions, target(LIMIT), 1000), {
     name: "RangeError",
     message:
       /^No micro-batch fits: even with \d, the step takes .* KiB, more than the 1000 bytes that it may\. Recompute the activations \(--recompute\), or use a smaller batch/,
   });
-  assert.throws(() => planMicroBatch(tinyConfig(), { ...uniformOptions, recompute: true }, LIMIT, 1000), {
-    message: /may\. Use a smaller batch, super-batch, image or model\.$/,
-  });
+  assert.throws(
+    () => planMicroBatch(tinyConfig(), { ...uniformOptions, recompute: true }, target(LIMIT), 1000),
+    {
+      message: /may\. Use a smaller batch, super-batch, image or model\.$/,
+    },
+  );
 });
 
 Deno.test("planned memory holds no data, and says so", async () => {
-  const memory = new PlannedMemory(16), buffer = memory.createBuffer("x", 100);
+  const memory = new PlannedMemory(target(16)), buffer = memory.createBuffer("x", 100);
   assert.deepEqual(memory.buffers, [{ label: "x", sizeBytes: 112 }]);
   assert.throws(() => memory.write(buffer), /Cannot write "x": it is only planned/);
   await assert.rejects(memory.read(buffer), /Cannot read "x": it is only planned/);

@@ -1,0 +1,101 @@
+/**
+ * What the options of a run mean for its model and for each of its arms.
+ *
+ * @module
+ */
+
+import type { TrainOptions } from "../config/train_options.ts";
+import { formatBytes, type PlanTarget } from "../gpu/memory.ts";
+import { type DualEncoderConfig, preset } from "../models/config.ts";
+import { misfit, planMicroBatch, planStep, type StepPlan } from "../train/plan.ts";
+import type { Arm } from "../train/record.ts";
+import type { ArmOptions } from "./arm.ts";
+
+/** Options whose micro-batch is a number by now. */
+export type PlannedOptions = Omit<TrainOptions, "microBatch"> & { readonly microBatch: number | null };
+
+/** The model that a run trains. */
+export function modelConfig(
+  { preset: name, imageSize, batch, patch }: TrainOptions | PlannedOptions,
+): DualEncoderConfig {
+  const config = preset(name);
+  const { vision } = config;
+  return {
+    ...config,
+    // A head that flattens its tokens cannot change their number later, so its kernel is stored at the size asked for.
+    vision: { ...vision, imageSize, ...(vision.pool === "flatten" && patch ? { patchSize: patch } : {}) },
+    // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
+    ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),
+  };
+}
+
+/** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
+export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, "reference"> {
+  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, recompute } = options;
+  const scored = arm === "joint";
+  return {
+    arm,
+    sampler: scored ? "joint" : "uniform",
+    steps: arm === "reference" ? options.referenceSteps : options.steps,
+    batch,
+    superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
+    chunks: scored ? chunks : 1,
+    gain,
+    seed,
+    learningRate,
+    patchSize: patch ?? modelConfig(options).vision.patchSize,
+    warmUp,
+    microBatch: options.microBatch ?? batch,
+    recompute,
+    evaluations: arm === "reference" ? 0 : 8,
+  };
+}
+
+/** A run's step with its micro-batch settled. */
+export interface RunPlan {
+  readonly options: PlannedOptions;
+  /** Of the arm that takes most: that which scores, if one does. */
+  readonly plan: StepPlan;
+  /** Why the plan does not fit the adapter or `--memory`, and what to do; null when it does. */
+  readonly problem: string | null;
+}
+
+/**
+ * Plans the step of a run, and chooses its micro-batch when that is left to `auto`.
+ *
+ * @param target the adapter that is planned for
+ * @throws RangeError when `auto` finds no micro-batch that fits
+ */
+export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
+  const { microBatch, memory } = given, budget = memory ?? Infinity;
+  const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
+  const config = modelConfig(options);
+  const scores = given.sampler === "joint" || given.compare === "joint";
+  const reference = { logitScale: 1, logitBias: 0, width: config.embedding };
+  const step = { ...armOptions(options, scores ? "joint" : "uniform"), ...(scores ? { reference } : {}) };
+  const fitting = () => planMicroBatch(config, step, target, budget);
+  if (microBatch === "auto") {
+    const plan = fitting();
+    return { options: { ...options, microBatch: plan.microBatch }, plan, problem: null };
+  }
+  const plan = planStep(config, step, target);
+  const reason = misfit(plan, budget);
+  if (!reason) return { options, plan, problem: null };
+  let advice: string;
+  try {
+    advice = `Use --micro-batch ${fitting().microBatch}, which fits, or auto.`;
+  } catch (error) {
+    advice = (error as Error).message;
+  }
+  return { options, plan, problem: `This does not fit: ${reason}. ${advice}` };
+}
+
+/** A plan in one line. */
+export function planLine({ bytes, microBatch }: StepPlan, batch: number): string {
+  const { total, parameters, gradients, moments, temporaries } = bytes;
+  return `Memory: ${formatBytes(total)} planned (${
+    formatBytes(parameters + gradients + moments)
+  } model and optimiser, ${formatBytes(temporaries)} activations)${
+    microBatch < batch ? `, micro-batches of ${microBatch}` : ""
+  }`;
+}
