@@ -44,10 +44,14 @@ fn total(local: u32, value: vec4f) -> vec4f {
   return sum;
 }
 
-// log(1 + exp(x)) without overflow. For small e, 1 + e loses e's digits and log must not see the sum.
+// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which
+// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.
 fn softplus(x: f32) -> f32 {
   let e = exp(-abs(x));
-  return max(x, 0.0) + select(log(1.0 + e), e * (1.0 - e * (0.5 - e / 3.0)), e < 1e-2);
+  let s = e / (2.0 + e);
+  let q = s * s;
+  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));
+  return max(x, 0.0) + 2.0 * s * series;
 }
 
 fn sigmoid(x: f32) -> f32 {

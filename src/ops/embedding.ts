@@ -24,10 +24,11 @@ export interface TokenIndex {
  * Token plus position embedding, with deterministic gradients.
  *
  * @param tokens [B, T] u32
- * @param table [V, D]
+ * @param table [V, D], D a multiple of 4
  * @param position [T, D]
  * @param index where the tokens occur; null when no gradient is wanted
  * @returns [B·T, D]
+ * @throws TypeError when D is no multiple of 4, or the position embedding is not [T, D]
  */
 export function embedTokens(
   graph: Graph,
@@ -39,11 +40,16 @@ export function embedTokens(
   const [batch, length] = tokens.shape;
   const [vocabulary, width] = table.shape;
   expectShape(position, [length, width], "position embedding");
+  if (width % 4 !== 0) {
+    throw new TypeError(
+      `Cannot embed tokens in ${width} columns ("${table.label}"): it must be a multiple of 4`,
+    );
+  }
   const y = graph.temporary("embedded tokens", [batch * length, width]);
   const first_slot = index?.firstSlot ?? 0;
-  const params = { tokens: length, width, vocabulary, first_slot, examples: batch };
-  graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, tokens, table, position, y }, {
-    workgroups: linearGrid(y.size, WORKGROUP),
+  const params = { tokens: length, width: width / 4, vocabulary, first_slot, examples: batch };
+  graph.dispatch(shader, "forward", { params: { ...params, size: y.size / 4 }, tokens, table, position, y }, {
+    workgroups: linearGrid(y.size / 4, WORKGROUP),
     constants: { WORKGROUP },
   });
   if (!index) return y;
@@ -52,23 +58,23 @@ export function embedTokens(
     broadcastBack(graph, position, dy);
     const sums = graph.temporary("token segments", [segmentOffsets.size - 1, width]);
     graph.dispatch(shader, "backward_segment", {
-      params: { ...params, size: sums.size },
+      params: { ...params, size: sums.size / 4 },
       positions,
       segment_offsets: segmentOffsets,
       slots,
       dy,
       segment_sums: sums,
-    }, { workgroups: linearGrid(sums.size, WORKGROUP), constants: { WORKGROUP } });
+    }, { workgroups: linearGrid(sums.size / 4, WORKGROUP), constants: { WORKGROUP } });
     graph.contribute(table, (addend) => {
       const dtable = graph.temporary(`d ${table.label}`, table.shape);
       graph.dispatch(shader, "backward_table", {
-        params: { ...params, size: dtable.size },
+        params: { ...params, size: dtable.size / 4 },
         sums,
         token_segments: tokenSegments,
         addend: addend ?? graph.nothing,
         dtable,
       }, {
-        workgroups: linearGrid(dtable.size, WORKGROUP),
+        workgroups: linearGrid(dtable.size / 4, WORKGROUP),
         constants: { WORKGROUP, ACCUMULATE: addend !== null },
       });
       return dtable;

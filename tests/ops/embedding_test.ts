@@ -29,11 +29,11 @@ function indexOf(tokens: Uint32Array, vocabulary: number, longest: number) {
 type Case = [superBatch: number, selected: number, length: number, width: number, vocabulary: number];
 
 // The last: almost all positions hold one token, as padding does, so that it has many segments.
-const cases: Case[] = [[1, 1, 1, 1, 1], [5, 2, 3, 5, 9], [8, 8, 4, 8, 65], [20, 4, 16, 192, 40], [
+const cases: Case[] = [[1, 1, 1, 4, 1], [5, 2, 3, 20, 9], [8, 8, 4, 8, 65], [20, 4, 16, 192, 40], [
   65,
   13,
   7,
-  3,
+  12,
   2,
 ]];
 
