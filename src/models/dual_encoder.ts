@@ -59,6 +59,18 @@ function checkConfig({ vision, text, embedding }: DualEncoderConfig): void {
   }
 }
 
+/**
+ * Elements of the largest activation that one pair has on its way through the towers: what bounds how many pairs an
+ * adapter can embed at a time.
+ */
+export function widestActivation({ vision, text }: DualEncoderConfig, patchSize: number): number {
+  const imageTokens = (vision.imageSize / patchSize) ** 2;
+  return Math.max(
+    imageTokens * Math.max(vision.hidden, 3 * vision.width, 3 * patchSize ** 2),
+    text.tokens * Math.max(text.hidden, 3 * text.width),
+  );
+}
+
 /** What a batch of pairs looks like on the GPU. */
 export interface BatchTensors {
   /** [B, I·I·3/4] u32: RGB bytes, four to a word. */

@@ -10,13 +10,22 @@ import { Program } from "../graph/program.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../storage/safetensors.ts";
 import type { DualEncoderConfig } from "./config.ts";
-import { dualEncoderSpecs } from "./dual_encoder.ts";
+import { dualEncoderSpecs, widestActivation } from "./dual_encoder.ts";
 import { ParameterStore } from "./parameters.ts";
 import { textTower } from "./text.ts";
 import { visionTower } from "./vision.ts";
 
-/** Examples that one run of an embedding program handles. */
+/** The most examples that one run of an embedding program handles; fewer where the adapter could not bind them. */
 const EMBED_BATCH = 256;
+
+/** A compiled forward pass of one tower. */
+interface EmbeddingProgram {
+  readonly program: Program;
+  /** Examples of a run. */
+  readonly batch: number;
+  readonly input: GPUBuffer;
+  readonly output: GPUBuffer;
+}
 
 const FORMAT = "superbatch dual encoder 1";
 
@@ -37,7 +46,7 @@ const FORMAT = "superbatch dual encoder 1";
  * ```
  */
 export class DualEncoder implements Disposable {
-  readonly #programs = new Map<string, { program: Program; input: GPUBuffer; output: GPUBuffer }>();
+  readonly #programs = new Map<string, EmbeddingProgram>();
 
   private constructor(
     /** Where it runs. */
@@ -147,7 +156,7 @@ export class DualEncoder implements Disposable {
     }
     const words = new Uint32Array(pixels.length / 4);
     new Uint8Array(words.buffer).set(pixels);
-    return await this.#embed(`image ${patchSize}`, words, length / 4, (graph, input) => {
+    return await this.#embed(`image ${patchSize}`, words, length / 4, patchSize, (graph, input) => {
       const parameters = this.parameters.tensors(graph, { differentiable: false });
       return l2Normalize(graph, visionTower(graph, parameters, this.config.vision, input, patchSize));
     }, onProgress);
@@ -176,7 +185,8 @@ export class DualEncoder implements Disposable {
         `Token ${tokens[stray]} lies outside the vocabulary of ${vocabulary}: use the model's tokenizer`,
       );
     }
-    return await this.#embed("text", tokens, length, (graph, input) => {
+    const { patchSize } = this.config.vision;
+    return await this.#embed("text", tokens, length, patchSize, (graph, input) => {
       const parameters = this.parameters.tensors(graph, { differentiable: false });
       return l2Normalize(graph, textTower(graph, parameters, this.config.text, input, null));
     }, onProgress);
@@ -195,17 +205,22 @@ export class DualEncoder implements Disposable {
     key: string,
     words: Uint32Array,
     width: number,
+    patchSize: number,
     build: (graph: Graph, input: ReturnType<Graph["temporary"]>) => ReturnType<Graph["temporary"]>,
     onProgress?: (done: number, total: number) => void,
   ): Promise<Float32Array> {
     const count = words.length / width, columns = this.config.embedding;
     let compiled = this.#programs.get(key);
     if (!compiled) {
-      const inputBytes = EMBED_BATCH * width * 4, outputBytes = EMBED_BATCH * columns * 4;
+      const bindable = Math.floor(
+        this.device.maxBindingBytes / (widestActivation(this.config, patchSize) * 4),
+      );
+      const batch = Math.max(1, Math.min(EMBED_BATCH, bindable));
+      const inputBytes = batch * width * 4, outputBytes = batch * columns * 4;
       const input = this.device.createBuffer(`${key} input`, inputBytes);
       const output = this.device.createBuffer(`${key} output`, outputBytes);
       const graph = new Graph(this.device);
-      const tensor = graph.external(key, [EMBED_BATCH, width], {
+      const tensor = graph.external(key, [batch, width], {
         buffer: input,
         offsetBytes: 0,
         sizeBytes: inputBytes,
@@ -214,7 +229,8 @@ export class DualEncoder implements Disposable {
       });
       try {
         graph.place(build(graph, tensor), { buffer: output, offsetBytes: 0, sizeBytes: outputBytes });
-        compiled = { program: await Program.compile(this.device, graph, `embed ${key}`), input, output };
+        const program = await Program.compile(this.device, graph, `embed ${key}`);
+        compiled = { program, batch, input, output };
       } catch (error) {
         this.device.destroyBuffer(input);
         this.device.destroyBuffer(output);
@@ -222,10 +238,10 @@ export class DualEncoder implements Disposable {
       }
       this.#programs.set(key, compiled);
     }
-    const { program, input, output } = compiled;
+    const { program, batch, input, output } = compiled;
     const embeddings = new Float32Array(count * columns);
-    for (let from = 0; from < count; from += EMBED_BATCH) {
-      const to = Math.min(from + EMBED_BATCH, count);
+    for (let from = 0; from < count; from += batch) {
+      const to = Math.min(from + batch, count);
       this.device.write(input, words.subarray(from * width, to * width));
       this.device.submit(program.recording);
       const values = await this.device.read(output, 0, (to - from) * columns * 4);

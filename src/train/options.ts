@@ -6,6 +6,7 @@
 
 import type { LossName } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
+import { widestActivation } from "../models/dual_encoder.ts";
 import { adamWDefaults, type AdamWOptions } from "../optim/adamw.ts";
 import { type SamplerName, samplerNames, samplers } from "../selection/samplers.ts";
 import type { StepOptions } from "./step.ts";
@@ -55,7 +56,7 @@ export type ResolvedTrainerOptions =
 
 /** Steps that the log holds before it must be read. */
 export const RING_CAPACITY = 64;
-/** Keeps the largest activation of a scoring pass at or below this. */
+/** Keeps the largest activation of a scoring pass at or below this, unless 64 examples take more. */
 const SCORE_BYTES = 32 * 2 ** 20;
 
 /**
@@ -119,19 +120,15 @@ export function stepOptions(
   config: DualEncoderConfig,
   maxBindingBytes: number,
 ): StepOptions {
-  const { vision, text } = config;
-  const imageTokens = (vision.imageSize / full.patchSize) ** 2;
-  const widest = Math.max(
-    imageTokens * Math.max(vision.hidden, 3 * vision.width, 3 * full.patchSize ** 2),
-    text.tokens * Math.max(text.hidden, 3 * text.width),
-  );
-  const fitting = Math.min(SCORE_BYTES, maxBindingBytes) / (widest * 4);
+  const pairBytes = widestActivation(config, full.patchSize) * 4;
+  // Whole multiples of 64 keep the GPU busy; fewer only where the adapter could not bind them.
+  const preferred = Math.max(64, Math.floor(SCORE_BYTES / pairBytes / 64) * 64);
   return {
     ...full,
     config,
     referenceWidth: full.reference?.width ?? 4,
     ringCapacity: RING_CAPACITY,
-    scoreBatch: Math.max(64, Math.floor(fitting / 64) * 64),
+    scoreBatch: Math.max(1, Math.min(preferred, Math.floor(maxBindingBytes / pairBytes))),
   };
 }
 

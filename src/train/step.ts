@@ -47,7 +47,7 @@ export interface StepOptions {
   readonly optimizer: AdamWOptions;
   /** Steps that the rings hold. */
   readonly ringCapacity: number;
-  /** Examples that one scoring pass embeds at a time; a multiple of 64. */
+  /** Examples that one scoring pass embeds at a time. */
   readonly scoreBatch: number;
   /** Examples whose activations are kept at a time, m; b when left out. */
   readonly microBatch?: number;
@@ -181,8 +181,8 @@ export function recordStep(
       "score",
       () =>
         embedInParts(graph, parameters, options, superBatch, options.scoreBatch, (from, to) => ({
-          pixels: superBatchTensors.pixels.rows(from, to),
-          tokens: superBatchTensors.tokens.rows(from, to),
+          pixels: takeRows(graph, superBatchTensors.pixels, from, to),
+          tokens: takeRows(graph, superBatchTensors.tokens, from, to),
         })),
     )
     : null;

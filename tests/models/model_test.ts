@@ -51,6 +51,30 @@ Deno.test(
 );
 
 Deno.test(
+  { name: "a model whose 256 examples the adapter cannot bind embeds fewer at a time", ...sharesDevice },
+  async () => {
+    const device = await testDevice(), { pixels, tokens } = randomPairs(130);
+    const embed = async () => {
+      using model = tinyModel(device);
+      const { submits } = device.counters;
+      const rows = [await model.embedImages(pixels), await model.embedTexts(tokens)];
+      return { rows, submits: device.counters.submits - submits };
+    };
+    const whole = await embed();
+    // Room for 32 captions of 5 tokens with 64 hidden columns: an own property hides the adapter's.
+    Object.defineProperty(device, "maxBindingBytes", { value: 32 * 5 * 64 * 4, configurable: true });
+    try {
+      const parts = await embed();
+      assert.deepEqual(parts.rows, whole.rows);
+      assert.deepEqual([whole.submits, parts.submits], [2, 10]);
+    } finally {
+      delete (device as { maxBindingBytes?: number }).maxBindingBytes;
+    }
+    assert.ok(device.maxBindingBytes >= 2 ** 27);
+  },
+);
+
+Deno.test(
   { name: "embeddings are unit rows, the same one by one and beyond 256", ...sharesDevice },
   async () => {
     using model = tinyModel(await testDevice());

@@ -88,6 +88,22 @@ Deno.test("what the adapter cannot bind is named with its phase, and a micro-bat
   );
 });
 
+Deno.test("scoring takes as few examples at a time as the adapter can bind, whatever the model", () => {
+  const options: TrainerOptions = {
+    ...jointOptions,
+    batch: 8,
+    superBatch: 100,
+    microBatch: 1,
+    recompute: true,
+  };
+  // Three MiB of hidden activations a picture: 42 of them in 128 MiB.
+  for (const [name, limit] of [["B/16", LIMIT], ["S/16", LIMIT / 2]] as const) {
+    const config = preset(name), reference = { ...jointOptions.reference!, width: config.embedding };
+    const plan = planStep(config, { ...options, reference }, target(limit));
+    assert.deepEqual(plan.exceeding.filter(({ phases }) => phases.includes("score")), [], name);
+  }
+});
+
 Deno.test("a budget that nothing fits is refused with what it takes and what to do", () => {
   assert.throws(() => planMicroBatch(tinyConfig(), uniformOptions, target(LIMIT), 1000), {
     name: "RangeError",
