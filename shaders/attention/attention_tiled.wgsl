@@ -8,8 +8,8 @@
 // scores, then V in the same place. TEAM lanes share 4 queries, which lie in the components of one vector. A lane holds
 // the scores of every TEAM-th key and the outputs of every TEAM-th vector of columns, so one product of the inner loops
 // needs far fewer reads than multiply-adds. Lanes of a team read one query and neighbouring tile words: no bank
-// conflicts. In every array the lane picks the one index and an expanded loop the other, so that addresses are one base
-// plus constants. All sums run in a fixed order: deterministic.
+// conflicts. Arrays are nested so that lanes and rolled loops pick the outer indices, which are checked once, and
+// expanded loops the innermost: addresses are one base plus constants. All sums run in a fixed order: deterministic.
 
 const HEAD_WIDTH: u32 = 64u; // a multiple of 4
 const MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended
@@ -17,7 +17,9 @@ const BLOCK: u32 = 32u; // queries of a workgroup, a multiple of 4
 const TILE: u32 = 16u; // keys in workgroup memory, a multiple of TEAM
 const TEAM: u32 = 8u;
 const VECTORS: u32 = HEAD_WIDTH / 4u;
-const STRIDE: u32 = VECTORS / 2u * 2u + 1u; // odd, so that neighbouring rows start in different banks
+const CHUNK: u32 = 4u; // vectors that an inner loop takes at once, a divisor of VECTORS
+const CHUNKS: u32 = VECTORS / CHUNK;
+const PAD: u32 = 1u + VECTORS % 2u; // makes rows an odd number of vectors: neighbours start in different banks
 const TEAMS: u32 = BLOCK / 4u;
 const LANES: u32 = TEAMS * TEAM;
 const LANE_KEYS: u32 = TILE / TEAM;
@@ -47,9 +49,15 @@ struct Params {
 
 const LOWEST: f32 = -1e30; // the score of what may not be attended
 
-var<workgroup> query_block: array<array<vec4f, HEAD_WIDTH>, TEAMS>; // queries · scale: [team][column]
-var<workgroup> tile: array<array<vec4f, STRIDE>, TILE>; // K or V: [key][vector]
-var<workgroup> weights: array<array<vec4f, TILE>, TEAMS>;
+// A row of the tile.
+struct Row {
+  chunks: array<array<vec4f, CHUNK>, CHUNKS>,
+  pad: array<vec4f, PAD>,
+}
+
+var<workgroup> query_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // 4 queries · scale, turned
+var<workgroup> tile: array<array<Row, TEAM>, LANE_KEYS>; // K or V: [key / TEAM][key % TEAM]
+var<workgroup> weights: array<array<array<vec4f, TEAM>, LANE_KEYS>, TEAMS>;
 var<workgroup> partial: array<array<vec4f, TEAM>, TEAMS>; // what each lane of a team knows of its queries
 
 // Copies TILE rows of K or V. Rows past the end repeat the last: they weigh nothing.
@@ -60,7 +68,8 @@ fn load_tile(index: u32, example: u32, first: u32, column: u32) {
     let row = at / VECTORS;
     if (row < TILE) {
       let key = example * params.keys + min(first + row, params.keys - 1u);
-      tile[row][at % VECTORS] = kv[key * params.kv_stride + column + at % VECTORS];
+      let vector = at % VECTORS;
+      tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = kv[key * params.kv_stride + column + vector];
     }
   }
 }
@@ -86,11 +95,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       for (var i = 0u; i < 4u; i++) {
         rows[i] = q[(q_rows + min(first_query + i, last_query)) * params.q_stride + q_column + vector] * params.scale;
       }
-      let turned = transpose(rows);
-      // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        query_block[team][vector * 4u + i] = turned[i];
-      }
+      query_block[team][vector / CHUNK][vector % CHUNK] = transpose(rows);
     }
   }
 
@@ -115,19 +120,18 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     for (var j = 0u; j < LANE_KEYS; j++) {
       score[j] = vec4f(0.0);
     }
-    // @unroll
-    for (var d = 0u; d < VECTORS; d++) {
-      let query0 = query_block[team][d * 4u];
-      let query1 = query_block[team][d * 4u + 1u];
-      let query2 = query_block[team][d * 4u + 2u];
-      let query3 = query_block[team][d * 4u + 3u];
+    for (var chunk = 0u; chunk < CHUNKS; chunk++) {
       // @unroll
-      for (var j = 0u; j < LANE_KEYS; j++) {
-        let key = tile[lane + j * TEAM][d];
-        score[j] += query0 * key.x;
-        score[j] += query1 * key.y;
-        score[j] += query2 * key.z;
-        score[j] += query3 * key.w;
+      for (var d = 0u; d < CHUNK; d++) {
+        let queries = query_block[team][chunk][d];
+        // @unroll
+        for (var j = 0u; j < LANE_KEYS; j++) {
+          let key = tile[j][lane].chunks[chunk][d];
+          score[j] += queries[0] * key.x;
+          score[j] += queries[1] * key.y;
+          score[j] += queries[2] * key.z;
+          score[j] += queries[3] * key.w;
+        }
       }
     }
     var peak = highest;
@@ -155,7 +159,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       // While every key so far is masked, the peak is LOWEST too: exp alone would give 1.
       let weight = select(vec4f(0.0), exp(score[j] - peak), score[j] > vec4f(LOWEST));
       total += weight;
-      weights[team][lane + j * TEAM] = weight;
+      weights[team][j][lane] = weight;
     }
     // @unroll
     for (var i = 0u; i < SUMS; i++) {
@@ -163,15 +167,17 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     }
     workgroupBarrier();
 
-    // @unroll
-    for (var key = 0u; key < TILE; key++) {
-      let weight = weights[team][key];
+    for (var j = 0u; j < LANE_KEYS; j++) {
       // @unroll
-      for (var c = 0u; c < LANE_VECTORS; c++) {
-        let value = tile[key][column[c]];
+      for (var key = 0u; key < TEAM; key++) {
+        let weight = weights[team][j][key];
         // @unroll
-        for (var i = 0u; i < 4u; i++) {
-          sum[i * LANE_VECTORS + c] += weight[i] * value;
+        for (var c = 0u; c < LANE_VECTORS; c++) {
+          let value = tile[j][key].chunks[column[c] / CHUNK][column[c] % CHUNK];
+          // @unroll
+          for (var i = 0u; i < 4u; i++) {
+            sum[i * LANE_VECTORS + c] += weight[i] * value;
+          }
         }
       }
     }

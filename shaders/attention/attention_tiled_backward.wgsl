@@ -16,7 +16,9 @@ const BLOCK: u32 = 16u; // rows of a workgroup, a multiple of 4
 const TILE: u32 = 16u; // rows in workgroup memory, a multiple of TEAM
 const TEAM: u32 = 8u;
 const VECTORS: u32 = HEAD_WIDTH / 4u;
-const STRIDE: u32 = VECTORS / 2u * 2u + 1u; // odd, so that neighbouring rows start in different banks
+const CHUNK: u32 = 4u; // vectors that an inner loop takes at once, a divisor of VECTORS
+const CHUNKS: u32 = VECTORS / CHUNK;
+const PAD: u32 = 1u + VECTORS % 2u; // makes rows an odd number of vectors: neighbours start in different banks
 const TEAMS: u32 = BLOCK / 4u;
 const LANES: u32 = TEAMS * TEAM;
 const LANE_ROWS: u32 = TILE / TEAM;
@@ -51,11 +53,17 @@ struct Params {
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dkv: array<vec4f>; // laid out as kv
 
-// The block, turned: [team][column] holds one column of the team's 4 rows.
-var<workgroup> score_block: array<array<vec4f, HEAD_WIDTH>, TEAMS>; // q or k, times scale
-var<workgroup> dweight_block: array<array<vec4f, HEAD_WIDTH>, TEAMS>; // dout or v
-var<workgroup> tile: array<array<vec4f, STRIDE>, TILE>; // [row][vector]
-var<workgroup> factors: array<array<vec4f, TILE>, TEAMS>; // dscores or weights, by which rows of the tile are summed
+// A row of the tile.
+struct Row {
+  chunks: array<array<vec4f, CHUNK>, CHUNKS>,
+  pad: array<vec4f, PAD>,
+}
+
+// The block, turned: a matrix holds, for one vector of columns, the team's 4 rows.
+var<workgroup> score_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // q or k, times scale
+var<workgroup> dweight_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // dout or v
+var<workgroup> tile: array<array<Row, TEAM>, LANE_ROWS>; // [row / TEAM][row % TEAM]
+var<workgroup> factors: array<array<array<vec4f, TEAM>, LANE_ROWS>, TEAMS>; // dscores or weights of the tile's rows
 
 // Vectors where the head's part of a row starts. Rows past the end repeat the last; they weigh nothing or are dropped.
 fn query_at(example: u32, head: u32, query: u32) -> u32 {
@@ -82,19 +90,18 @@ fn score_products(team: u32, lane: u32) -> array<vec4f, LANE_ROWS> {
   for (var j = 0u; j < LANE_ROWS; j++) {
     product[j] = vec4f(0.0);
   }
-  // @unroll
-  for (var d = 0u; d < VECTORS; d++) {
-    let column0 = score_block[team][d * 4u];
-    let column1 = score_block[team][d * 4u + 1u];
-    let column2 = score_block[team][d * 4u + 2u];
-    let column3 = score_block[team][d * 4u + 3u];
+  for (var chunk = 0u; chunk < CHUNKS; chunk++) {
     // @unroll
-    for (var j = 0u; j < LANE_ROWS; j++) {
-      let row = tile[lane + j * TEAM][d];
-      product[j] += column0 * row.x;
-      product[j] += column1 * row.y;
-      product[j] += column2 * row.z;
-      product[j] += column3 * row.w;
+    for (var d = 0u; d < CHUNK; d++) {
+      let columns = score_block[team][chunk][d];
+      // @unroll
+      for (var j = 0u; j < LANE_ROWS; j++) {
+        let row = tile[j][lane].chunks[chunk][d];
+        product[j] += columns[0] * row.x;
+        product[j] += columns[1] * row.y;
+        product[j] += columns[2] * row.z;
+        product[j] += columns[3] * row.w;
+      }
     }
   }
   return product;
@@ -106,19 +113,18 @@ fn dweight_products(team: u32, lane: u32) -> array<vec4f, LANE_ROWS> {
   for (var j = 0u; j < LANE_ROWS; j++) {
     product[j] = vec4f(0.0);
   }
-  // @unroll
-  for (var d = 0u; d < VECTORS; d++) {
-    let column0 = dweight_block[team][d * 4u];
-    let column1 = dweight_block[team][d * 4u + 1u];
-    let column2 = dweight_block[team][d * 4u + 2u];
-    let column3 = dweight_block[team][d * 4u + 3u];
+  for (var chunk = 0u; chunk < CHUNKS; chunk++) {
     // @unroll
-    for (var j = 0u; j < LANE_ROWS; j++) {
-      let row = tile[lane + j * TEAM][d];
-      product[j] += column0 * row.x;
-      product[j] += column1 * row.y;
-      product[j] += column2 * row.z;
-      product[j] += column3 * row.w;
+    for (var d = 0u; d < CHUNK; d++) {
+      let columns = dweight_block[team][chunk][d];
+      // @unroll
+      for (var j = 0u; j < LANE_ROWS; j++) {
+        let row = tile[j][lane].chunks[chunk][d];
+        product[j] += columns[0] * row.x;
+        product[j] += columns[1] * row.y;
+        product[j] += columns[2] * row.z;
+        product[j] += columns[3] * row.w;
+      }
     }
   }
   return product;
@@ -126,44 +132,55 @@ fn dweight_products(team: u32, lane: u32) -> array<vec4f, LANE_ROWS> {
 
 // sum[i · LANE_VECTORS + c] += Σ factor · row of the tile
 fn accumulate(sum: ptr<function, array<vec4f, SUMS>>, team: u32, lane: u32) {
+  var column: array<u32, LANE_VECTORS>; // a lane without columns of its own repeats the last
   // @unroll
-  for (var row = 0u; row < TILE; row++) {
-    let factor = factors[team][row];
+  for (var c = 0u; c < LANE_VECTORS; c++) {
+    column[c] = min(lane + c * TEAM, VECTORS - 1u);
+  }
+  for (var j = 0u; j < LANE_ROWS; j++) {
     // @unroll
-    for (var c = 0u; c < LANE_VECTORS; c++) {
-      let value = tile[row][min(lane + c * TEAM, VECTORS - 1u)];
+    for (var row = 0u; row < TEAM; row++) {
+      let factor = factors[team][j][row];
       // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        (*sum)[i * LANE_VECTORS + c] += factor[i] * value;
+      for (var c = 0u; c < LANE_VECTORS; c++) {
+        let value = tile[j][row].chunks[column[c] / CHUNK][column[c] % CHUNK];
+        // @unroll
+        for (var i = 0u; i < 4u; i++) {
+          (*sum)[i * LANE_VECTORS + c] += factor[i] * value;
+        }
       }
     }
   }
 }
 
+fn store(row: u32, vector: u32, value: vec4f) {
+  tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = value;
+}
+
 fn load_queries(index: u32, example: u32, head: u32, first: u32) {
   // @unroll
   for (var copy = 0u; copy < COPIES; copy++) {
-    let at = copy * LANES + index;
-    let row = at / VECTORS;
-    if (row < TILE) { tile[row][at % VECTORS] = q[query_at(example, head, first + row) + at % VECTORS]; }
+    let row = (copy * LANES + index) / VECTORS;
+    let vector = (copy * LANES + index) % VECTORS;
+    if (row < TILE) { store(row, vector, q[query_at(example, head, first + row) + vector]); }
   }
 }
 
 fn load_douts(index: u32, example: u32, head: u32, first: u32) {
   // @unroll
   for (var copy = 0u; copy < COPIES; copy++) {
-    let at = copy * LANES + index;
-    let row = at / VECTORS;
-    if (row < TILE) { tile[row][at % VECTORS] = dout[out_at(example, head, first + row) + at % VECTORS]; }
+    let row = (copy * LANES + index) / VECTORS;
+    let vector = (copy * LANES + index) % VECTORS;
+    if (row < TILE) { store(row, vector, dout[out_at(example, head, first + row) + vector]); }
   }
 }
 
 fn load_kv(index: u32, example: u32, head: u32, first: u32, column: u32) {
   // @unroll
   for (var copy = 0u; copy < COPIES; copy++) {
-    let at = copy * LANES + index;
-    let row = at / VECTORS;
-    if (row < TILE) { tile[row][at % VECTORS] = kv[kv_at(example, head, first + row, column) + at % VECTORS]; }
+    let row = (copy * LANES + index) / VECTORS;
+    let vector = (copy * LANES + index) % VECTORS;
+    if (row < TILE) { store(row, vector, kv[kv_at(example, head, first + row, column) + vector]); }
   }
 }
 
@@ -194,21 +211,16 @@ fn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
         douts[i] = dout[at];
         dot_out[i] += dot(out_in[at], douts[i]);
       }
-      let turned_queries = transpose(queries);
-      let turned_douts = transpose(douts);
-      // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        score_block[team][vector * 4u + i] = turned_queries[i];
-        dweight_block[team][vector * 4u + i] = turned_douts[i];
-      }
+      score_block[team][vector / CHUNK][vector % CHUNK] = transpose(queries);
+      dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(douts);
     }
   }
-  factors[team][lane] = dot_out;
+  factors[team][0][lane] = dot_out;
   workgroupBarrier();
   var row_delta = vec4f(0.0);
   // @unroll
   for (var other = 0u; other < TEAM; other++) {
-    row_delta += factors[team][other];
+    row_delta += factors[team][0][other];
   }
 
   var sum: array<vec4f, SUMS>;
@@ -230,7 +242,7 @@ fn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       var attended = key < params.keys;
       if (MASK) { attended = attended && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }
       let weight = select(vec4f(0.0), exp(score[j] - row_lse), attended);
-      factors[team][lane + j * TEAM] = weight * (dweight[j] - row_delta) * params.scale;
+      factors[team][j][lane] = weight * (dweight[j] - row_delta) * params.scale;
     }
     workgroupBarrier();
     accumulate(&sum, team, lane);
@@ -270,13 +282,8 @@ fn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
         keys[i] = kv[kv_at(example, head, first_key + i, params.k_column) + vector] * params.scale;
         values[i] = kv[kv_at(example, head, first_key + i, params.v_column) + vector];
       }
-      let turned_keys = transpose(keys);
-      let turned_values = transpose(values);
-      // @unroll
-      for (var i = 0u; i < 4u; i++) {
-        score_block[team][vector * 4u + i] = turned_keys[i];
-        dweight_block[team][vector * 4u + i] = turned_values[i];
-      }
+      score_block[team][vector / CHUNK][vector % CHUNK] = transpose(keys);
+      dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(values);
     }
   }
   var attended = vec4<bool>(true);
@@ -303,7 +310,7 @@ fn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
       let query = first + lane + j * TEAM;
       let counts = attended & vec4<bool>(query < params.queries);
       weight[j] = select(vec4f(0.0), exp(weight[j] - lse[score_at(example, head, query)]), counts);
-      factors[team][lane + j * TEAM] = weight[j];
+      factors[team][j][lane] = weight[j];
     }
     workgroupBarrier();
     load_douts(index, example, head, first);
@@ -314,7 +321,7 @@ fn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     // @unroll
     for (var j = 0u; j < LANE_ROWS; j++) {
       let row_delta = delta[score_at(example, head, first + lane + j * TEAM)];
-      factors[team][lane + j * TEAM] = weight[j] * (dscore[j] - row_delta) * params.scale;
+      factors[team][j][lane] = weight[j] * (dscore[j] - row_delta) * params.scale;
     }
     load_queries(index, example, head, first);
     workgroupBarrier();

@@ -11,6 +11,7 @@ import {
   type AttentionGeometry,
   type AttentionVariantName,
   attentionVariants,
+  chunkVectors,
   defaultAttentionVariant,
   SINGLE_QUERY_WORKGROUP,
   TEAM,
@@ -218,7 +219,13 @@ const tiled = (variant: TiledName): Recorder => (graph, operands, layout, { out,
     const workgroups: Workgroups = [Math.ceil(rows / block.BLOCK), heads, examples];
     return {
       workgroups,
-      constants: { HEAD_WIDTH: headWidth, MASK: mask !== null, TEAM, ...block },
+      constants: {
+        HEAD_WIDTH: headWidth,
+        MASK: mask !== null,
+        TEAM,
+        CHUNK: chunkVectors(headWidth),
+        ...block,
+      },
       flops,
     };
   };

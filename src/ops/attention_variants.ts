@@ -72,10 +72,15 @@ export type TiledPass = "forward" | "backward_query" | "backward_key";
 
 /** Workgroup memory of a tiled kernel: 16-byte vectors as its WGSL declares them. */
 function tiledBytes(pass: TiledPass, headWidth: number, { BLOCK, TILE }: AttentionBlock): number {
-  const teams = BLOCK / 4, vectors = headWidth / 4, stride = Math.floor(vectors / 2) * 2 + 1;
+  const teams = BLOCK / 4, vectors = headWidth / 4, stride = vectors + 1 + vectors % 2;
   const blockVectors = (pass === "forward" ? 1 : 2) * headWidth * teams;
   const partials = pass === "forward" ? TEAM * teams : 0;
   return 16 * (blockVectors + TILE * stride + TILE * teams + partials);
+}
+
+/** Vectors that a tiled kernel's inner loops take at once: the largest divisor of a row's up to 4. */
+export function chunkVectors(headWidth: number): number {
+  return [4, 3, 2, 1].find((chunk) => headWidth / 4 % chunk === 0)!;
 }
 
 /** The block of a tiled kernel: the largest that fits and is not mostly empty, or undefined when none fits. */
@@ -102,15 +107,14 @@ export function tiledBlock(
  */
 export function attentionVariants(geometry: AttentionGeometry): readonly AttentionVariant[] {
   const { queries, sharedQueries, headWidth } = geometry;
-  const variants: AttentionVariant[] = [{ name: "direct", workgroupBytes: 0, invocations: 64 }];
+  const direct: AttentionVariant = { name: "direct", workgroupBytes: 0, invocations: 64 };
   if (queries === 1 && sharedQueries && headWidth <= 4 * SINGLE_QUERY_WORKGROUP) {
     const vectorBytes = 16 * (2 * headWidth / 4 + SINGLE_QUERY_WORKGROUP);
-    variants.unshift({
-      name: "single-query",
-      workgroupBytes: vectorBytes + 4 * (3 * SINGLE_QUERY_WORKGROUP + 8),
-      invocations: SINGLE_QUERY_WORKGROUP,
-    });
+    const workgroupBytes = vectorBytes + 4 * (3 * SINGLE_QUERY_WORKGROUP + 8);
+    // Tiles would be empty but for one row.
+    return [{ name: "single-query", workgroupBytes, invocations: SINGLE_QUERY_WORKGROUP }, direct];
   }
+  const variants = [direct];
   let smaller = "";
   for (const name of ["tiled", "tiled-large"] as const) {
     const passes = ["forward", "backward_query", "backward_key"] as const;
