@@ -131,14 +131,16 @@ export function attentionVariants(geometry: AttentionGeometry): readonly Attenti
 }
 
 /**
- * The variant to use when nothing was measured: `single-query` where there is one query; else the largest tiles that
- * the adapter holds, or `direct` where workgroup memory does not pay or nothing is known of the adapter.
+ * The variant to use when nothing was measured: `direct` where workgroup memory does not pay, else `single-query` where
+ * there is one query or the largest tiles that the adapter holds. Of an unknown adapter nothing is asked: the first of
+ * {@link attentionVariants}.
  */
 export function defaultAttentionVariant(
   geometry: AttentionGeometry,
   adapter?: AttentionAdapter,
 ): AttentionVariantName {
   const variants = attentionVariants(geometry);
-  if (variants[0].name === "single-query" || !adapter?.fastWorkgroupMemory) return variants[0].name;
+  if (!adapter || variants[0].name === "single-query" && adapter.fastWorkgroupMemory) return variants[0].name;
+  if (!adapter.fastWorkgroupMemory) return "direct";
   return variants.findLast(({ workgroupBytes }) => workgroupBytes <= adapter.workgroupBytes)!.name;
 }

@@ -95,11 +95,11 @@ const selfCases: SelfCase[] = [
   { size: [2, 65, 3, 12] },
   { size: [1, 130, 1, 64] },
   { size: [4, 49, 3, 32] },
-  { size: [1, 17, 1, 48] },
+  { size: [2, 5, 1, 48] },
   { size: [1, 196, 2, 4] },
   { size: [1, 257, 1, 32] },
   // Few keys matter when scores are around ±100.
-  { size: [2, 9, 2, 12], deviation: 10 },
+  { size: [2, 5, 2, 8], deviation: 10 },
   { size: [1, 70, 1, 8], deviation: 10 },
   { size: [3, 5, 2, 8], mask: "11000 00000 01010" },
   // Padded text; nothing in a text; first tiles without a key.
@@ -149,15 +149,15 @@ type PooledCase = [
 ];
 
 const pooledCases: PooledCase[] = [
-  [1, 1, 1, 1, 4],
-  [3, 1, 65, 2, 8],
-  [5, 3, 7, 2, 12],
+  [1, 1, 1, 1, 12],
+  [3, 1, 65, 2, 12],
+  [5, 3, 7, 2, 8],
   [4, 1, 49, 3, 64],
-  [2, 1, 130, 1, 80],
-  [1, 1, 257, 2, 32],
+  [2, 1, 130, 1, 64],
+  [1, 1, 257, 2, 12],
   [3, 2, 5, 2, 8, "10110 00000 01000"],
   [3, 1, 5, 2, 8, "10110 00000 01000"],
-  [2, 1, 70, 1, 12, `${"1".repeat(41)}${"0".repeat(29)} ${"0".repeat(66)}1011`],
+  [2, 1, 70, 1, 8, `${"1".repeat(41)}${"0".repeat(29)} ${"0".repeat(66)}1011`],
 ];
 
 for (const [examples, queries, keys, heads, headWidth, pattern] of pooledCases) {
