@@ -11,8 +11,13 @@ import { fma } from "../src/gpu/shaders.gen.ts";
 import { Device } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
 import { Program } from "../src/graph/program.ts";
-import type { Tensor } from "../src/graph/tensor.ts";
-import { selfAttention } from "../src/ops/attention.ts";
+import { Tensor } from "../src/graph/tensor.ts";
+import { pooledAttention, selfAttention } from "../src/ops/attention.ts";
+import {
+  type AttentionGeometry,
+  type AttentionVariantName,
+  attentionVariants,
+} from "../src/ops/attention_variants.ts";
 import { copyInto } from "../src/ops/gather.ts";
 import { gelu } from "../src/ops/gelu.ts";
 import { layerNorm } from "../src/ops/layer_norm.ts";
@@ -98,6 +103,32 @@ await addGraph("copy kernel, 16 MiB", "B", 2 * COPIED_BYTES, (graph) => {
   copyInto(graph, filled(graph, "x", size), graph.temporary("y", [size]));
 });
 
+/** The variants that this adapter can run. */
+function runnable(geometry: AttentionGeometry): AttentionVariantName[] {
+  const { maxComputeWorkgroupStorageSize: most } = device.gpu.limits;
+  return attentionVariants(geometry).filter(({ workgroupBytes }) => workgroupBytes <= most).map(({ name }) =>
+    name
+  );
+}
+
+/** Adds an attention's forward pass, and that with the backward pass, which has 3.5 times as many operations. */
+async function addAttention(
+  name: string,
+  flops: number,
+  build: (graph: Graph, differentiable: (tensor: Tensor) => Tensor) => Tensor,
+): Promise<void> {
+  await addGraph(`${name}, forward`, "FLOP", flops, (graph) => {
+    build(graph, (tensor) => tensor);
+  });
+  await addGraph(`${name}, with backward`, "FLOP", 4.5 * flops, (graph) => {
+    const out = build(
+      graph,
+      ({ storage, shape, dtype, offsetBytes }) => new Tensor(storage, shape, dtype, offsetBytes, true),
+    );
+    graph.backward([[out, filled(graph, "d out", ...out.shape)]]);
+  });
+}
+
 type Product = [name: string, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean];
 // 512³ for comparison with others; then a mini model's (width 192, 64 pictures of 49 patches) and ViT-B's MLP.
 const products: Product[] = [
@@ -120,10 +151,23 @@ for (const [name, m, n, k, transposeA, transposeB] of products) {
 }
 for (const [examples, tokens, heads, headWidth] of [[64, 49, 3, 64], [2, 196, 12, 64]]) {
   const width = heads * headWidth, flops = 4 * examples * tokens * tokens * width;
-  const name = `attention ${examples} × ${tokens} tokens, ${heads} heads of ${headWidth}`;
-  await addGraph(`${name}, forward`, "FLOP", flops, (graph) => {
-    selfAttention(graph, filled(graph, "qkv", examples * tokens, 3 * width), { examples, heads });
-  });
+  const shape = `${examples} × ${tokens} tokens, ${heads} heads of ${headWidth}`;
+  for (const variant of runnable({ queries: tokens, keys: tokens, headWidth, sharedQueries: false })) {
+    await addAttention(`attention, ${variant}, ${shape}`, flops, (graph, differentiable) => {
+      const qkv = filled(graph, "qkv", examples * tokens, 3 * width);
+      return selfAttention(graph, differentiable(qkv), { examples, heads, variant });
+    });
+  }
+}
+{
+  const examples = 64, keys = 49, heads = 3, headWidth = 64, width = heads * headWidth;
+  for (const variant of runnable({ queries: 1, keys, headWidth, sharedQueries: true })) {
+    const name = `pooling, ${variant}, ${examples} × ${keys} keys, ${heads} heads of ${headWidth}`;
+    await addAttention(name, 4 * examples * keys * width, (graph, differentiable) => {
+      const kv = differentiable(filled(graph, "kv", examples * keys, 2 * width));
+      return pooledAttention(graph, filled(graph, "q", 1, width), kv, { examples, heads, variant });
+    });
+  }
 }
 await addGraph("layer norm [3136, 192]", "B", 2 * 4 * 3136 * 192, (graph) => {
   layerNorm(graph, filled(graph, "x", 3136, 192), filled(graph, "weight", 192), filled(graph, "bias", 192));
@@ -144,6 +188,6 @@ globalThis.addEventListener("unload", () => {
   console.log(`\n${device.adapter.description}: rates, and shares of the first and the second line`);
   for (const { name, unit, rate } of benchmarks.filter(({ rate }) => rate > 0)) {
     const share = peaks[unit] > 0 ? `${(100 * rate / peaks[unit]).toFixed(1).padStart(6)} %` : "";
-    console.log(`${name.padEnd(52)} ${(rate / 1e9).toFixed(2).padStart(9)} G${unit}/s ${share}`);
+    console.log(`${name.padEnd(70)} ${(rate / 1e9).toFixed(2).padStart(9)} G${unit}/s ${share}`);
   }
 });

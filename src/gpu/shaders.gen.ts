@@ -210,9 +210,9 @@ export const add = {
   }
 } as const satisfies Shader;
 
-/** shaders/attention.wgsl */
-export const attention = {
-  "name": "attention",
+/** shaders/attention/attention_direct.wgsl */
+export const attentionDirect = {
+  "name": "attention_direct",
   "source": "// Softmax attention: out = softmax(q kᵀ · scale + mask) v, per example and head, without storing the scores.\n// Source: Vaswani et al., arXiv:1706.03762; running maximum as in Milakov & Gimelshein, arXiv:1805.02867.\n//\n// B examples, Tq queries, Tk keys, H heads of K = HEAD_WIDTH columns. q, k and v are column blocks of row-major\n// matrices (so one [B·T, 3D] product serves all three), each given by its row stride and first column, in vectors of\n// four. lse [B, H, Tq] is the logarithm of each row's sum of exponentials; delta [B, H, Tq] = ⟨dout, out⟩.\n// Forward and backward_query: one invocation a query; backward_key: one a key. All sums run in order: deterministic.\n\nconst HEAD_WIDTH: u32 = 32u; // a multiple of 4\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst WORKGROUP: u32 = 64u;\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\n\nstruct Params {\n  examples: u32,\n  queries: u32,\n  keys: u32,\n  heads: u32,\n  q_stride: u32, // vectors from one row to the next\n  q_column: u32, // vector where head 0 starts\n  q_shared: u32, // 1: every example uses the same queries\n  k_stride: u32,\n  k_column: u32,\n  v_column: u32, // v shares k's rows\n  dq_stride: u32,\n  dq_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> k: array<vec4f>;\n@group(0) @binding(3) var<storage, read> v: array<vec4f>;\n@group(0) @binding(4) var<storage, read> mask: array<u32>;\n@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> lse_out: array<f32>;\n@group(0) @binding(1) var<storage, read> out_in: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> delta_out: array<f32>;\n@group(0) @binding(5) var<storage, read> dout: array<vec4f>;\n@group(0) @binding(6) var<storage, read> lse: array<f32>;\n@group(0) @binding(7) var<storage, read> delta: array<f32>;\n@group(0) @binding(8) var<storage, read_write> dq: array<vec4f>;\n@group(0) @binding(8) var<storage, read_write> dkv: array<vec4f>; // laid out as k and v\n\nconst LOWEST: f32 = -1e30;\n\nstruct Place {\n  example: u32,\n  head: u32,\n  token: u32,\n}\n\n// Neighbouring invocations differ in the token, so they read the same keys at the same time.\nfn place(index: u32, tokens: u32) -> Place {\n  return Place(index / (params.heads * tokens), index / tokens % params.heads, index % tokens);\n}\n\nfn query_at(p: Place) -> u32 {\n  let row = select(p.example * params.queries, 0u, params.q_shared == 1u) + p.token;\n  return row * params.q_stride + params.q_column + p.head * VECTORS;\n}\n\n// Row of `out` and `dout`, [B · Tq, H · K].\nfn out_at(p: Place) -> u32 {\n  return ((p.example * params.queries + p.token) * params.heads + p.head) * VECTORS;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  var query: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    sum[i] = vec4f(0.0);\n  }\n  var highest = LOWEST;\n  var total = 0.0;\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n    }\n    let score = products.x + products.y + products.z + products.w;\n    let peak = max(highest, score);\n    let keep = exp(highest - peak);\n    let weight = exp(score - peak);\n    total = total * keep + weight;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] = sum[i] * keep + weight * v[row + params.v_column + i];\n    }\n    highest = peak;\n  }\n  let norm = select(0.0, 1.0 / total, total > 0.0); // all keys masked: zero\n  let to = out_at(p);\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    out[to + i] = sum[i] * norm;\n  }\n  // Without a key, a huge value makes every weight of the backward passes exp(−huge) = 0.\n  lse_out[index] = select(1e30, highest + log(total), total > 0.0);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let at = out_at(place(index, params.queries));\n  var products = vec4f(0.0);\n  for (var i = 0u; i < VECTORS; i++) {\n    products += out_in[at + i] * dout[at + i];\n  }\n  delta_out[index] = products.x + products.y + products.z + products.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  let at = out_at(p);\n  var query: array<vec4f, VECTORS>;\n  var dout_row: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    dout_row[i] = dout[at + i];\n    sum[i] = vec4f(0.0);\n  }\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    var dweights = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n      dweights += dout_row[i] * v[row + params.v_column + i];\n    }\n    let weight = exp(products.x + products.y + products.z + products.w - lse[index]);\n    let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[index]) * params.scale;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] += dscore * k[row + params.k_column + i];\n    }\n  }\n  let to = (p.example * params.queries + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dq[to + i] = sum[i];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.keys) { return; }\n  let p = place(index, params.keys);\n  let row = (p.example * params.keys + p.token) * params.k_stride + p.head * VECTORS;\n  var attended = true;\n  if (MASK) { attended = mask[p.example * params.keys + p.token] != 0u; }\n  var key: array<vec4f, VECTORS>;\n  var value: array<vec4f, VECTORS>;\n  var dkey: array<vec4f, VECTORS>;\n  var dvalue: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    key[i] = k[row + params.k_column + i] * params.scale;\n    value[i] = v[row + params.v_column + i];\n    dkey[i] = vec4f(0.0);\n    dvalue[i] = vec4f(0.0);\n  }\n  if (attended) {\n    for (var token = 0u; token < params.queries; token++) {\n      let query = Place(p.example, p.head, token);\n      let q_at = query_at(query);\n      let at = out_at(query);\n      let score_at = (p.example * params.heads + p.head) * params.queries + token;\n      var products = vec4f(0.0);\n      var dweights = vec4f(0.0);\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        products += key[i] * q[q_at + i];\n        dweights += value[i] * dout[at + i];\n      }\n      let weight = exp(products.x + products.y + products.z + products.w - lse[score_at]);\n      let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[score_at]) * params.scale;\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        dkey[i] += dscore * q[q_at + i];\n        dvalue[i] += weight * dout[at + i];\n      }\n    }\n  }\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dkv[row + params.k_column + i] = dkey[i];\n    dkv[row + params.v_column + i] = dvalue[i];\n  }\n}\n",
   "constants": {
     "HEAD_WIDTH": "u32",
@@ -595,6 +595,486 @@ export const attention = {
         "dkv": {
           "kind": "read_write",
           "index": 8,
+          "element": "vec4f"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/attention/attention_single_query.wgsl */
+export const attentionSingleQuery = {
+  "name": "attention_single_query",
+  "source": "// Softmax attention of one query, shared by all examples, such as a pooling head's probe; see attention_direct.\n//\n// A workgroup takes one example and one head, whose keys it walks WORKGROUP at a time. For scores a lane is a key. For\n// sums over keys a lane is one vector of columns of every PARTS-th key, so neighbouring lanes read neighbouring words;\n// the PARTS partial sums are then added in order. Since the workgroup sees every key, one backward pass serves all\n// gradients. Deterministic.\n//\n// q [D], kv [B · Tk, …] by row stride and first column in vectors of four, out and dout [B, D], lse [B, H].\n\nconst HEAD_WIDTH: u32 = 64u; // a multiple of 4, at most 4 · WORKGROUP\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst WORKGROUP: u32 = 64u; // a multiple of 8\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\nconst PARTS: u32 = WORKGROUP / VECTORS;\nconst RUN: u32 = WORKGROUP / 8u; // numbers that one of 8 lanes reduces\n\nstruct Params {\n  keys: u32,\n  heads: u32,\n  q_column: u32, // vector where head 0 starts\n  kv_stride: u32, // vectors from one row to the next\n  k_column: u32,\n  v_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> kv: array<vec4f>;\n@group(0) @binding(3) var<storage, read> mask: array<u32>;\n@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> lse_out: array<f32>;\n@group(0) @binding(4) var<storage, read> out_in: array<vec4f>;\n@group(0) @binding(5) var<storage, read> lse: array<f32>;\n@group(0) @binding(6) var<storage, read> dout: array<vec4f>;\n@group(0) @binding(7) var<storage, read_write> dq: array<vec4f>; // [B, D], still to be summed over the examples\n@group(0) @binding(8) var<storage, read_write> dkv: array<vec4f>; // laid out as kv\n\nconst LOWEST: f32 = -1e30; // the score of what may not be attended\n\nvar<workgroup> query: array<vec4f, VECTORS>; // times scale\nvar<workgroup> dout_row: array<vec4f, VECTORS>;\nvar<workgroup> weights: array<f32, WORKGROUP>;\nvar<workgroup> dscores: array<f32, WORKGROUP>;\nvar<workgroup> sums: array<vec4f, WORKGROUP>;\nvar<workgroup> values: array<f32, WORKGROUP>;\nvar<workgroup> runs: array<f32, 8>;\n\n// The highest value of the workgroup, in every lane.\nfn highest_of(lane: u32, value: f32) -> f32 {\n  values[lane] = value;\n  workgroupBarrier();\n  if (lane < 8u) {\n    var highest = values[lane * RUN];\n    // @unroll\n    for (var i = 1u; i < RUN; i++) {\n      highest = max(highest, values[lane * RUN + i]);\n    }\n    runs[lane] = highest;\n  }\n  workgroupBarrier();\n  var highest = runs[0];\n  // @unroll\n  for (var i = 1u; i < 8u; i++) {\n    highest = max(highest, runs[i]);\n  }\n  return highest;\n}\n\n// The sum over the workgroup, in a fixed order, in every lane.\nfn sum_of(lane: u32, value: f32) -> f32 {\n  values[lane] = value;\n  workgroupBarrier();\n  if (lane < 8u) {\n    var sum = values[lane * RUN];\n    // @unroll\n    for (var i = 1u; i < RUN; i++) {\n      sum += values[lane * RUN + i];\n    }\n    runs[lane] = sum;\n  }\n  workgroupBarrier();\n  var sum = runs[0];\n  // @unroll\n  for (var i = 1u; i < 8u; i++) {\n    sum += runs[i];\n  }\n  return sum;\n}\n\n// Whether a key may be attended, and the vectors where its head starts in kv; keys past the end repeat the last.\nfn attended(example: u32, key: u32) -> bool {\n  var yes = key < params.keys;\n  if (MASK) { yes = yes && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }\n  return yes;\n}\n\nfn kv_at(example: u32, head: u32, key: u32) -> u32 {\n  return (example * params.keys + min(key, params.keys - 1u)) * params.kv_stride + head * VECTORS;\n}\n\nfn score_of(key_at: u32) -> f32 {\n  var products = vec4f(0.0);\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    products += query[i] * kv[key_at + params.k_column + i];\n  }\n  return products.x + products.y + products.z + products.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {\n  let head = group.x;\n  let example = group.y;\n  let part = lane / VECTORS;\n  let vector = lane % VECTORS;\n  if (lane < VECTORS) { query[lane] = q[params.q_column + head * VECTORS + lane] * params.scale; }\n  workgroupBarrier();\n\n  var highest = LOWEST;\n  var total = 0.0; // over this lane's keys\n  var sum = vec4f(0.0);\n  for (var first = 0u; first < params.keys; first += WORKGROUP) {\n    let key = first + lane;\n    let counts = attended(example, key);\n    let score = select(LOWEST, score_of(kv_at(example, head, key)), counts);\n    let peak = max(highest, highest_of(lane, score));\n    let keep = exp(highest - peak);\n    highest = peak;\n    let weight = select(0.0, exp(score - peak), counts);\n    total = total * keep + weight;\n    weights[lane] = weight;\n    workgroupBarrier();\n    sum *= keep;\n    if (part < PARTS) {\n      let keys = min(WORKGROUP, params.keys - first);\n      for (var k = part; k < keys; k += PARTS) {\n        sum += weights[k] * kv[kv_at(example, head, first + k) + params.v_column + vector];\n      }\n    }\n    // The next pass writes `weights` behind the barriers of highest_of.\n  }\n  sums[lane] = sum;\n  total = sum_of(lane, total);\n  if (lane < VECTORS) {\n    // @unroll\n    for (var i = 1u; i < PARTS; i++) {\n      sum += sums[i * VECTORS + lane];\n    }\n    let norm = select(0.0, 1.0 / total, total > 0.0); // all keys masked: zero\n    out[(example * params.heads + head) * VECTORS + lane] = sum * norm;\n  }\n  // Without a key, a huge value makes every weight of the backward pass exp(−huge) = 0.\n  if (lane == 0u) { lse_out[example * params.heads + head] = select(1e30, highest + log(total), total > 0.0); }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {\n  let head = group.x;\n  let example = group.y;\n  let part = lane / VECTORS;\n  let vector = lane % VECTORS;\n  let out_at = (example * params.heads + head) * VECTORS;\n  let q_at = params.q_column + head * VECTORS;\n  var product = 0.0;\n  if (lane < VECTORS) {\n    query[lane] = q[q_at + lane] * params.scale;\n    dout_row[lane] = dout[out_at + lane];\n    product = dot(dout[out_at + lane], out_in[out_at + lane]);\n  }\n  let delta = sum_of(lane, product);\n  let row_lse = lse[example * params.heads + head];\n  let query_vector = q[q_at + vector];\n  let dout_vector = dout[out_at + vector];\n\n  var sum = vec4f(0.0);\n  for (var first = 0u; first < params.keys; first += WORKGROUP) {\n    let key = first + lane;\n    let at = kv_at(example, head, key);\n    var dweights = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      dweights += dout_row[i] * kv[at + params.v_column + i];\n    }\n    let weight = select(0.0, exp(score_of(at) - row_lse), attended(example, key));\n    weights[lane] = weight;\n    dscores[lane] = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta) * params.scale;\n    workgroupBarrier();\n    if (part < PARTS) {\n      let keys = min(WORKGROUP, params.keys - first);\n      for (var k = part; k < keys; k += PARTS) {\n        let to = kv_at(example, head, first + k) + vector;\n        sum += dscores[k] * kv[to + params.k_column];\n        dkv[to + params.k_column] = dscores[k] * query_vector;\n        dkv[to + params.v_column] = weights[k] * dout_vector;\n      }\n    }\n    workgroupBarrier();\n  }\n  sums[lane] = sum;\n  workgroupBarrier();\n  if (lane < VECTORS) {\n    // @unroll\n    for (var i = 1u; i < PARTS; i++) {\n      sum += sums[i * VECTORS + lane];\n    }\n    dq[out_at + lane] = sum;\n  }\n}\n",
+  "constants": {
+    "HEAD_WIDTH": "u32",
+    "MASK": "bool",
+    "WORKGROUP": "u32",
+    "VECTORS": "u32",
+    "PARTS": "u32",
+    "RUN": "u32",
+    "LOWEST": "f32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "keys": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "heads": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "q_column": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "kv_stride": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "k_column": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "v_column": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "q": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "kv": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "mask": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "out": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "lse_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "f32"
+        }
+      }
+    },
+    "backward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "keys": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "heads": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "q_column": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "kv_stride": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "k_column": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "v_column": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 24,
+              "type": "f32"
+            }
+          }
+        },
+        "q": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "kv": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "mask": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "out_in": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "lse": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "dout": {
+          "kind": "read",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "dq": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "vec4f"
+        },
+        "dkv": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "vec4f"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/attention/attention_tiled.wgsl */
+export const attentionTiled = {
+  "name": "attention_tiled",
+  "source": "// Softmax attention in tiles: out = softmax(q kᵀ · scale + mask) v, per example and head, without storing the scores.\n// Source: Dao et al., arXiv:2205.14135; running maximum as in Milakov & Gimelshein, arXiv:1805.02867.\n//\n// B examples, Tq queries, Tk keys, H heads of K = HEAD_WIDTH columns. q and kv are row-major matrices, given by row\n// stride and first column in vectors of four; lse [B, H, Tq] is the logarithm of each row's sum of exponentials.\n//\n// A workgroup owns BLOCK queries of one head and walks the keys, TILE of them in workgroup memory at a time: K for the\n// scores, then V in the same place. TEAM lanes share 4 queries, which lie in the components of one vector. A lane holds\n// the scores of every TEAM-th key and the outputs of every TEAM-th vector of columns, so one product of the inner loops\n// needs far fewer reads than multiply-adds. Lanes of a team read one query and neighbouring tile words: no bank\n// conflicts. Arrays are nested so that lanes and rolled loops pick the outer indices, which are checked once, and\n// expanded loops the innermost: addresses are one base plus constants. All sums run in a fixed order: deterministic.\n\nconst HEAD_WIDTH: u32 = 64u; // a multiple of 4\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst BLOCK: u32 = 32u; // queries of a workgroup, a multiple of 4\nconst TILE: u32 = 16u; // keys in workgroup memory, a multiple of TEAM\nconst TEAM: u32 = 8u;\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\nconst CHUNK: u32 = 4u; // vectors that an inner loop takes at once, a divisor of VECTORS\nconst CHUNKS: u32 = VECTORS / CHUNK;\nconst PAD: u32 = 1u + VECTORS % 2u; // makes rows an odd number of vectors: neighbours start in different banks\nconst TEAMS: u32 = BLOCK / 4u;\nconst LANES: u32 = TEAMS * TEAM;\nconst LANE_KEYS: u32 = TILE / TEAM;\nconst LANE_VECTORS: u32 = (VECTORS + TEAM - 1u) / TEAM;\nconst SUMS: u32 = 4u * LANE_VECTORS;\nconst COPIES: u32 = (TILE * VECTORS + LANES - 1u) / LANES;\n\nstruct Params {\n  queries: u32,\n  keys: u32,\n  heads: u32,\n  q_stride: u32, // vectors from one row to the next\n  q_column: u32, // vector where head 0 starts\n  q_shared: u32, // 1: every example uses the same queries\n  kv_stride: u32,\n  k_column: u32,\n  v_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> kv: array<vec4f>;\n@group(0) @binding(3) var<storage, read> mask: array<u32>;\n@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;\n@group(0) @binding(5) var<storage, read_write> lse_out: array<f32>;\n\nconst LOWEST: f32 = -1e30; // the score of what may not be attended\n\n// A row of the tile.\nstruct Row {\n  chunks: array<array<vec4f, CHUNK>, CHUNKS>,\n  pad: array<vec4f, PAD>,\n}\n\nvar<workgroup> query_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // 4 queries · scale, turned\nvar<workgroup> tile: array<array<Row, TEAM>, LANE_KEYS>; // K or V: [key / TEAM][key % TEAM]\nvar<workgroup> weights: array<array<array<vec4f, TEAM>, LANE_KEYS>, TEAMS>;\nvar<workgroup> partial: array<array<vec4f, TEAM>, TEAMS>; // what each lane of a team knows of its queries\n\n// Copies TILE rows of K or V. Rows past the end repeat the last: they weigh nothing.\nfn load_tile(index: u32, example: u32, first: u32, column: u32) {\n  // @unroll\n  for (var copy = 0u; copy < COPIES; copy++) {\n    let at = copy * LANES + index;\n    let row = at / VECTORS;\n    if (row < TILE) {\n      let key = example * params.keys + min(first + row, params.keys - 1u);\n      let vector = at % VECTORS;\n      tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = kv[key * params.kv_stride + column + vector];\n    }\n  }\n}\n\n@compute @workgroup_size(LANES)\nfn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {\n  let head = group.y;\n  let example = group.z;\n  let team = index / TEAM;\n  let lane = index % TEAM;\n  let first_query = group.x * BLOCK + team * 4u;\n  let last_query = params.queries - 1u;\n  let q_rows = select(example * params.queries, 0u, params.q_shared == 1u);\n  let q_column = params.q_column + head * VECTORS;\n\n  // Each team turns its 4 queries so that a vector holds one column of all four.\n  // @unroll\n  for (var c = 0u; c < LANE_VECTORS; c++) {\n    let vector = lane + c * TEAM;\n    if (vector < VECTORS) {\n      var rows: mat4x4f;\n      // @unroll\n      for (var i = 0u; i < 4u; i++) {\n        rows[i] = q[(q_rows + min(first_query + i, last_query)) * params.q_stride + q_column + vector] * params.scale;\n      }\n      query_block[team][vector / CHUNK][vector % CHUNK] = transpose(rows);\n    }\n  }\n\n  var sum: array<vec4f, SUMS>; // [query · LANE_VECTORS + c]\n  // @unroll\n  for (var i = 0u; i < SUMS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  var column: array<u32, LANE_VECTORS>; // a lane without columns of its own repeats the last\n  // @unroll\n  for (var c = 0u; c < LANE_VECTORS; c++) {\n    column[c] = min(lane + c * TEAM, VECTORS - 1u);\n  }\n  var highest = vec4f(LOWEST);\n  var total = vec4f(0.0); // over this lane's keys\n  for (var first = 0u; first < params.keys; first += TILE) {\n    load_tile(index, example, first, params.k_column + head * VECTORS);\n    workgroupBarrier();\n\n    var score: array<vec4f, LANE_KEYS>;\n    // @unroll\n    for (var j = 0u; j < LANE_KEYS; j++) {\n      score[j] = vec4f(0.0);\n    }\n    for (var chunk = 0u; chunk < CHUNKS; chunk++) {\n      // @unroll\n      for (var d = 0u; d < CHUNK; d++) {\n        let queries = query_block[team][chunk][d];\n        // @unroll\n        for (var j = 0u; j < LANE_KEYS; j++) {\n          let key = tile[j][lane].chunks[chunk][d];\n          score[j] += queries[0] * key.x;\n          score[j] += queries[1] * key.y;\n          score[j] += queries[2] * key.z;\n          score[j] += queries[3] * key.w;\n        }\n      }\n    }\n    var peak = highest;\n    // @unroll\n    for (var j = 0u; j < LANE_KEYS; j++) {\n      let key = first + lane + j * TEAM;\n      var attended = key < params.keys;\n      if (MASK) { attended = attended && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }\n      score[j] = select(vec4f(LOWEST), score[j], attended);\n      peak = max(peak, score[j]);\n    }\n    partial[team][lane] = peak;\n    workgroupBarrier();\n\n    load_tile(index, example, first, params.v_column + head * VECTORS);\n    // @unroll\n    for (var other = 0u; other < TEAM; other++) {\n      peak = max(peak, partial[team][other]);\n    }\n    let keep = exp(highest - peak);\n    highest = peak;\n    total *= keep;\n    // @unroll\n    for (var j = 0u; j < LANE_KEYS; j++) {\n      // While every key so far is masked, the peak is LOWEST too: exp alone would give 1.\n      let weight = select(vec4f(0.0), exp(score[j] - peak), score[j] > vec4f(LOWEST));\n      total += weight;\n      weights[team][j][lane] = weight;\n    }\n    // @unroll\n    for (var i = 0u; i < SUMS; i++) {\n      sum[i] *= keep[i / LANE_VECTORS];\n    }\n    workgroupBarrier();\n\n    for (var j = 0u; j < LANE_KEYS; j++) {\n      // @unroll\n      for (var key = 0u; key < TEAM; key++) {\n        let weight = weights[team][j][key];\n        // @unroll\n        for (var c = 0u; c < LANE_VECTORS; c++) {\n          let value = tile[j][key].chunks[column[c] / CHUNK][column[c] % CHUNK];\n          // @unroll\n          for (var i = 0u; i < 4u; i++) {\n            sum[i * LANE_VECTORS + c] += weight[i] * value;\n          }\n        }\n      }\n    }\n    workgroupBarrier();\n  }\n\n  partial[team][lane] = total;\n  workgroupBarrier();\n  total = vec4f(0.0);\n  // @unroll\n  for (var other = 0u; other < TEAM; other++) {\n    total += partial[team][other];\n  }\n  let norm = select(vec4f(0.0), 1.0 / total, total > vec4f(0.0)); // all keys masked: zero\n  // Without a key, a huge value makes every weight of the backward passes exp(−huge) = 0.\n  let lse = select(vec4f(1e30), highest + log(total), total > vec4f(0.0));\n  // @unroll\n  for (var i = 0u; i < 4u; i++) {\n    if (first_query + i < params.queries) {\n      let to = ((example * params.queries + first_query + i) * params.heads + head) * VECTORS;\n      // @unroll\n      for (var c = 0u; c < LANE_VECTORS; c++) {\n        if (lane + c * TEAM < VECTORS) { out[to + lane + c * TEAM] = sum[i * LANE_VECTORS + c] * norm[i]; }\n      }\n      if (lane == 0u) { lse_out[(example * params.heads + head) * params.queries + first_query + i] = lse[i]; }\n    }\n  }\n}\n",
+  "constants": {
+    "HEAD_WIDTH": "u32",
+    "MASK": "bool",
+    "BLOCK": "u32",
+    "TILE": "u32",
+    "TEAM": "u32",
+    "VECTORS": "u32",
+    "CHUNK": "u32",
+    "CHUNKS": "u32",
+    "PAD": "u32",
+    "TEAMS": "u32",
+    "LANES": "u32",
+    "LANE_KEYS": "u32",
+    "LANE_VECTORS": "u32",
+    "SUMS": "u32",
+    "COPIES": "u32",
+    "LOWEST": "f32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "queries": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "keys": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "heads": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "q_stride": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "q_column": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "q_shared": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "kv_stride": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "k_column": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "v_column": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 36,
+              "type": "f32"
+            }
+          }
+        },
+        "q": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "kv": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "mask": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "out": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "lse_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "f32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/attention/attention_tiled_backward.wgsl */
+export const attentionTiledBackward = {
+  "name": "attention_tiled_backward",
+  "source": "// Gradients of softmax attention in tiles, from the saved logarithms of sums; the scores are computed again.\n// Source: Dao et al., arXiv:2205.14135. Shapes as in attention_tiled; delta [B, H, Tq] = ⟨dout, out⟩.\n//\n//   weight = exp(q kᵀ · scale − lse), dscore = weight · (dout vᵀ − delta) · scale\n//   dq = dscore · k      dk = dscoreᵀ · q      dv = weightᵀ · dout\n//\n// backward_query: a workgroup owns BLOCK queries of one head, walks the keys in tiles and leaves `delta`.\n// backward_key: it owns BLOCK keys and walks the queries; so nothing is added to memory by two workgroups.\n// TEAM lanes share 4 rows of the block, which lie in the components of one vector. A lane holds the scores of every\n// TEAM-th row of the tile and the gradients of every TEAM-th vector of columns. One tile serves all operands in turn,\n// for the memory is better spent on a larger block. All sums run in a fixed order: deterministic.\n\nconst HEAD_WIDTH: u32 = 64u; // a multiple of 4\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst BLOCK: u32 = 16u; // rows of a workgroup, a multiple of 4\nconst TILE: u32 = 16u; // rows in workgroup memory, a multiple of TEAM\nconst TEAM: u32 = 8u;\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\nconst CHUNK: u32 = 4u; // vectors that an inner loop takes at once, a divisor of VECTORS\nconst CHUNKS: u32 = VECTORS / CHUNK;\nconst PAD: u32 = 1u + VECTORS % 2u; // makes rows an odd number of vectors: neighbours start in different banks\nconst TEAMS: u32 = BLOCK / 4u;\nconst LANES: u32 = TEAMS * TEAM;\nconst LANE_ROWS: u32 = TILE / TEAM;\nconst LANE_VECTORS: u32 = (VECTORS + TEAM - 1u) / TEAM;\nconst SUMS: u32 = 4u * LANE_VECTORS;\nconst COPIES: u32 = (TILE * VECTORS + LANES - 1u) / LANES;\n\nstruct Params {\n  queries: u32,\n  keys: u32,\n  heads: u32,\n  q_stride: u32, // vectors from one row to the next\n  q_column: u32, // vector where head 0 starts\n  q_shared: u32, // 1: every example uses the same queries\n  kv_stride: u32,\n  k_column: u32,\n  v_column: u32,\n  dq_stride: u32,\n  dq_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> kv: array<vec4f>;\n@group(0) @binding(3) var<storage, read> mask: array<u32>;\n@group(0) @binding(4) var<storage, read> dout: array<vec4f>;\n@group(0) @binding(5) var<storage, read> lse: array<f32>;\n@group(0) @binding(6) var<storage, read> out_in: array<vec4f>;\n@group(0) @binding(7) var<storage, read_write> dq: array<vec4f>;\n@group(0) @binding(8) var<storage, read_write> delta_out: array<f32>;\n@group(0) @binding(6) var<storage, read> delta: array<f32>;\n@group(0) @binding(7) var<storage, read_write> dkv: array<vec4f>; // laid out as kv\n\n// A row of the tile.\nstruct Row {\n  chunks: array<array<vec4f, CHUNK>, CHUNKS>,\n  pad: array<vec4f, PAD>,\n}\n\n// The block, turned: a matrix holds, for one vector of columns, the team's 4 rows.\nvar<workgroup> score_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // q or k, times scale\nvar<workgroup> dweight_block: array<array<array<mat4x4f, CHUNK>, CHUNKS>, TEAMS>; // dout or v\nvar<workgroup> tile: array<array<Row, TEAM>, LANE_ROWS>; // [row / TEAM][row % TEAM]\nvar<workgroup> factors: array<array<array<vec4f, TEAM>, LANE_ROWS>, TEAMS>; // dscores or weights of the tile's rows\n\n// Vectors where the head's part of a row starts. Rows past the end repeat the last; they weigh nothing or are dropped.\nfn query_at(example: u32, head: u32, query: u32) -> u32 {\n  let row = select(example * params.queries, 0u, params.q_shared == 1u) + min(query, params.queries - 1u);\n  return row * params.q_stride + params.q_column + head * VECTORS;\n}\n\nfn out_at(example: u32, head: u32, query: u32) -> u32 {\n  return ((example * params.queries + min(query, params.queries - 1u)) * params.heads + head) * VECTORS;\n}\n\nfn kv_at(example: u32, head: u32, key: u32, column: u32) -> u32 {\n  return (example * params.keys + min(key, params.keys - 1u)) * params.kv_stride + column + head * VECTORS;\n}\n\nfn score_at(example: u32, head: u32, query: u32) -> u32 {\n  return (example * params.heads + head) * params.queries + min(query, params.queries - 1u);\n}\n\n// The products of this lane's rows of the tile with the team's 4 rows of a block.\nfn score_products(team: u32, lane: u32) -> array<vec4f, LANE_ROWS> {\n  var product: array<vec4f, LANE_ROWS>;\n  // @unroll\n  for (var j = 0u; j < LANE_ROWS; j++) {\n    product[j] = vec4f(0.0);\n  }\n  for (var chunk = 0u; chunk < CHUNKS; chunk++) {\n    // @unroll\n    for (var d = 0u; d < CHUNK; d++) {\n      let columns = score_block[team][chunk][d];\n      // @unroll\n      for (var j = 0u; j < LANE_ROWS; j++) {\n        let row = tile[j][lane].chunks[chunk][d];\n        product[j] += columns[0] * row.x;\n        product[j] += columns[1] * row.y;\n        product[j] += columns[2] * row.z;\n        product[j] += columns[3] * row.w;\n      }\n    }\n  }\n  return product;\n}\n\nfn dweight_products(team: u32, lane: u32) -> array<vec4f, LANE_ROWS> {\n  var product: array<vec4f, LANE_ROWS>;\n  // @unroll\n  for (var j = 0u; j < LANE_ROWS; j++) {\n    product[j] = vec4f(0.0);\n  }\n  for (var chunk = 0u; chunk < CHUNKS; chunk++) {\n    // @unroll\n    for (var d = 0u; d < CHUNK; d++) {\n      let columns = dweight_block[team][chunk][d];\n      // @unroll\n      for (var j = 0u; j < LANE_ROWS; j++) {\n        let row = tile[j][lane].chunks[chunk][d];\n        product[j] += columns[0] * row.x;\n        product[j] += columns[1] * row.y;\n        product[j] += columns[2] * row.z;\n        product[j] += columns[3] * row.w;\n      }\n    }\n  }\n  return product;\n}\n\n// sum[i · LANE_VECTORS + c] += Σ factor · row of the tile\nfn accumulate(sum: ptr<function, array<vec4f, SUMS>>, team: u32, lane: u32) {\n  var column: array<u32, LANE_VECTORS>; // a lane without columns of its own repeats the last\n  // @unroll\n  for (var c = 0u; c < LANE_VECTORS; c++) {\n    column[c] = min(lane + c * TEAM, VECTORS - 1u);\n  }\n  for (var j = 0u; j < LANE_ROWS; j++) {\n    // @unroll\n    for (var row = 0u; row < TEAM; row++) {\n      let factor = factors[team][j][row];\n      // @unroll\n      for (var c = 0u; c < LANE_VECTORS; c++) {\n        let value = tile[j][row].chunks[column[c] / CHUNK][column[c] % CHUNK];\n        // @unroll\n        for (var i = 0u; i < 4u; i++) {\n          (*sum)[i * LANE_VECTORS + c] += factor[i] * value;\n        }\n      }\n    }\n  }\n}\n\nfn store(row: u32, vector: u32, value: vec4f) {\n  tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = value;\n}\n\nfn load_queries(index: u32, example: u32, head: u32, first: u32) {\n  // @unroll\n  for (var copy = 0u; copy < COPIES; copy++) {\n    let row = (copy * LANES + index) / VECTORS;\n    let vector = (copy * LANES + index) % VECTORS;\n    if (row < TILE) { store(row, vector, q[query_at(example, head, first + row) + vector]); }\n  }\n}\n\nfn load_douts(index: u32, example: u32, head: u32, first: u32) {\n  // @unroll\n  for (var copy = 0u; copy < COPIES; copy++) {\n    let row = (copy * LANES + index) / VECTORS;\n    let vector = (copy * LANES + index) % VECTORS;\n    if (row < TILE) { store(row, vector, dout[out_at(example, head, first + row) + vector]); }\n  }\n}\n\nfn load_kv(index: u32, example: u32, head: u32, first: u32, column: u32) {\n  // @unroll\n  for (var copy = 0u; copy < COPIES; copy++) {\n    let row = (copy * LANES + index) / VECTORS;\n    let vector = (copy * LANES + index) % VECTORS;\n    if (row < TILE) { store(row, vector, kv[kv_at(example, head, first + row, column) + vector]); }\n  }\n}\n\n@compute @workgroup_size(LANES)\nfn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {\n  let head = group.y;\n  let example = group.z;\n  let team = index / TEAM;\n  let lane = index % TEAM;\n  let first_query = group.x * BLOCK + team * 4u;\n\n  var dot_out = vec4f(0.0); // this lane's columns of ⟨dout, out⟩ of each of the 4 queries\n  var row_lse = vec4f(0.0);\n  // @unroll\n  for (var i = 0u; i < 4u; i++) {\n    row_lse[i] = lse[score_at(example, head, first_query + i)];\n  }\n  // @unroll\n  for (var c = 0u; c < LANE_VECTORS; c++) {\n    let vector = lane + c * TEAM;\n    if (vector < VECTORS) {\n      var queries: mat4x4f;\n      var douts: mat4x4f;\n      // @unroll\n      for (var i = 0u; i < 4u; i++) {\n        let at = out_at(example, head, first_query + i) + vector;\n        queries[i] = q[query_at(example, head, first_query + i) + vector] * params.scale;\n        douts[i] = dout[at];\n        dot_out[i] += dot(out_in[at], douts[i]);\n      }\n      score_block[team][vector / CHUNK][vector % CHUNK] = transpose(queries);\n      dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(douts);\n    }\n  }\n  factors[team][0][lane] = dot_out;\n  workgroupBarrier();\n  var row_delta = vec4f(0.0);\n  // @unroll\n  for (var other = 0u; other < TEAM; other++) {\n    row_delta += factors[team][0][other];\n  }\n\n  var sum: array<vec4f, SUMS>;\n  // @unroll\n  for (var i = 0u; i < SUMS; i++) {\n    sum[i] = vec4f(0.0);\n  }\n  for (var first = 0u; first < params.keys; first += TILE) {\n    load_kv(index, example, head, first, params.v_column);\n    workgroupBarrier();\n    let dweight = dweight_products(team, lane);\n    workgroupBarrier();\n    load_kv(index, example, head, first, params.k_column);\n    workgroupBarrier();\n    let score = score_products(team, lane);\n    // @unroll\n    for (var j = 0u; j < LANE_ROWS; j++) {\n      let key = first + lane + j * TEAM;\n      var attended = key < params.keys;\n      if (MASK) { attended = attended && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }\n      let weight = select(vec4f(0.0), exp(score[j] - row_lse), attended);\n      factors[team][j][lane] = weight * (dweight[j] - row_delta) * params.scale;\n    }\n    workgroupBarrier();\n    accumulate(&sum, team, lane);\n    workgroupBarrier();\n  }\n\n  // @unroll\n  for (var i = 0u; i < 4u; i++) {\n    let query = first_query + i;\n    if (query < params.queries) {\n      let to = (example * params.queries + query) * params.dq_stride + params.dq_column + head * VECTORS;\n      // @unroll\n      for (var c = 0u; c < LANE_VECTORS; c++) {\n        if (lane + c * TEAM < VECTORS) { dq[to + lane + c * TEAM] = sum[i * LANE_VECTORS + c]; }\n      }\n      if (lane == 0u) { delta_out[score_at(example, head, query)] = row_delta[i]; }\n    }\n  }\n}\n\n@compute @workgroup_size(LANES)\nfn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {\n  let head = group.y;\n  let example = group.z;\n  let team = index / TEAM;\n  let lane = index % TEAM;\n  let first_key = group.x * BLOCK + team * 4u;\n\n  // @unroll\n  for (var c = 0u; c < LANE_VECTORS; c++) {\n    let vector = lane + c * TEAM;\n    if (vector < VECTORS) {\n      var keys: mat4x4f;\n      var values: mat4x4f;\n      // @unroll\n      for (var i = 0u; i < 4u; i++) {\n        keys[i] = kv[kv_at(example, head, first_key + i, params.k_column) + vector] * params.scale;\n        values[i] = kv[kv_at(example, head, first_key + i, params.v_column) + vector];\n      }\n      score_block[team][vector / CHUNK][vector % CHUNK] = transpose(keys);\n      dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(values);\n    }\n  }\n  var attended = vec4<bool>(true);\n  if (MASK) {\n    // @unroll\n    for (var i = 0u; i < 4u; i++) {\n      attended[i] = mask[example * params.keys + min(first_key + i, params.keys - 1u)] != 0u;\n    }\n  }\n\n  var dkey: array<vec4f, SUMS>;\n  var dvalue: array<vec4f, SUMS>;\n  // @unroll\n  for (var i = 0u; i < SUMS; i++) {\n    dkey[i] = vec4f(0.0);\n    dvalue[i] = vec4f(0.0);\n  }\n  for (var first = 0u; first < params.queries; first += TILE) {\n    load_queries(index, example, head, first);\n    workgroupBarrier();\n    var weight = score_products(team, lane);\n    // @unroll\n    for (var j = 0u; j < LANE_ROWS; j++) {\n      let query = first + lane + j * TEAM;\n      let counts = attended & vec4<bool>(query < params.queries);\n      weight[j] = select(vec4f(0.0), exp(weight[j] - lse[score_at(example, head, query)]), counts);\n      factors[team][j][lane] = weight[j];\n    }\n    workgroupBarrier();\n    load_douts(index, example, head, first);\n    workgroupBarrier();\n    var dscore = dweight_products(team, lane);\n    accumulate(&dvalue, team, lane);\n    workgroupBarrier();\n    // @unroll\n    for (var j = 0u; j < LANE_ROWS; j++) {\n      let row_delta = delta[score_at(example, head, first + lane + j * TEAM)];\n      factors[team][j][lane] = weight[j] * (dscore[j] - row_delta) * params.scale;\n    }\n    load_queries(index, example, head, first);\n    workgroupBarrier();\n    accumulate(&dkey, team, lane);\n    workgroupBarrier();\n  }\n\n  // @unroll\n  for (var i = 0u; i < 4u; i++) {\n    if (first_key + i < params.keys) {\n      // @unroll\n      for (var c = 0u; c < LANE_VECTORS; c++) {\n        let vector = lane + c * TEAM;\n        if (vector < VECTORS) {\n          dkv[kv_at(example, head, first_key + i, params.k_column) + vector] = dkey[i * LANE_VECTORS + c];\n          dkv[kv_at(example, head, first_key + i, params.v_column) + vector] = dvalue[i * LANE_VECTORS + c];\n        }\n      }\n    }\n  }\n}\n",
+  "constants": {
+    "HEAD_WIDTH": "u32",
+    "MASK": "bool",
+    "BLOCK": "u32",
+    "TILE": "u32",
+    "TEAM": "u32",
+    "VECTORS": "u32",
+    "CHUNK": "u32",
+    "CHUNKS": "u32",
+    "PAD": "u32",
+    "TEAMS": "u32",
+    "LANES": "u32",
+    "LANE_ROWS": "u32",
+    "LANE_VECTORS": "u32",
+    "SUMS": "u32",
+    "COPIES": "u32"
+  },
+  "entryPoints": {
+    "backward_query": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "queries": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "keys": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "heads": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "q_stride": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "q_column": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "q_shared": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "kv_stride": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "k_column": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "v_column": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "dq_stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 40,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 44,
+              "type": "f32"
+            }
+          }
+        },
+        "q": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "kv": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "mask": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "dout": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "lse": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "out_in": {
+          "kind": "read",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "dq": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "vec4f"
+        },
+        "delta_out": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "f32"
+        }
+      }
+    },
+    "backward_key": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "queries": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "keys": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "heads": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "q_stride": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "q_column": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "q_shared": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "kv_stride": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "k_column": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "v_column": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "dq_stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 40,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 44,
+              "type": "f32"
+            }
+          }
+        },
+        "q": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "kv": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "mask": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "dout": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "lse": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "delta": {
+          "kind": "read",
+          "index": 6,
+          "element": "f32"
+        },
+        "dkv": {
+          "kind": "read_write",
+          "index": 7,
           "element": "vec4f"
         }
       }

@@ -1,7 +1,24 @@
-import { linearGrid } from "../gpu/recorder.ts";
-import { attention as shader } from "../gpu/shaders.gen.ts";
+import { linearGrid, type Workgroups } from "../gpu/recorder.ts";
+import {
+  attentionDirect,
+  attentionSingleQuery,
+  attentionTiled,
+  attentionTiledBackward,
+} from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import {
+  type AttentionGeometry,
+  type AttentionVariantName,
+  attentionVariants,
+  chunkVectors,
+  defaultAttentionVariant,
+  SINGLE_QUERY_WORKGROUP,
+  TEAM,
+  tiledBlock,
+  type TiledName,
+  type TiledPass,
+} from "./attention_variants.ts";
 import { sumRows } from "./sum_rows.ts";
 
 const WORKGROUP = 64;
@@ -12,6 +29,8 @@ export interface AttentionOptions {
   readonly heads: number;
   /** [B, Tk] u32, 1 where a key may be attended; all may when left out. */
   readonly mask?: Tensor | null;
+  /** Which kernels; by default what {@link defaultAttentionVariant} says of an unknown adapter. */
+  readonly variant?: AttentionVariantName;
 }
 
 /**
@@ -19,7 +38,7 @@ export interface AttentionOptions {
  *
  * @param qkv [B·T, 3D], columns q | k | v, head h in columns h·K … (h + 1)·K of each
  * @returns [B·T, D]
- * @throws RangeError when the head width is no multiple of 4
+ * @throws RangeError when the head width is no multiple of 4, or the variant cannot compute this attention
  */
 export function selfAttention(graph: Graph, qkv: Tensor, options: AttentionOptions): Tensor {
   const [rows, columns] = qkv.shape;
@@ -29,10 +48,10 @@ export function selfAttention(graph: Graph, qkv: Tensor, options: AttentionOptio
     queries: tokens,
     keys: tokens,
     heads: options.heads,
-    width,
+    headWidth: width / options.heads,
     sharedQueries: false,
     columns: { q: 0, k: width, v: 2 * width },
-  });
+  }, options.variant);
   return graph.differentiate(call.out, [qkv], (dout) => {
     graph.contribute(qkv, (addend) => {
       if (addend) throw new Error("A joint projection feeds one attention only");
@@ -50,6 +69,7 @@ export function selfAttention(graph: Graph, qkv: Tensor, options: AttentionOptio
  * @param q [Tq, D]
  * @param kv [B·Tk, 2D], columns k | v
  * @returns [B·Tq, D]
+ * @throws RangeError when the head width is no multiple of 4, or the variant cannot compute this attention
  */
 export function pooledAttention(graph: Graph, q: Tensor, kv: Tensor, options: AttentionOptions): Tensor {
   const [queries, width] = q.shape;
@@ -59,10 +79,10 @@ export function pooledAttention(graph: Graph, q: Tensor, kv: Tensor, options: At
     queries,
     keys: kv.shape[0] / examples,
     heads,
-    width,
+    headWidth: width / heads,
     sharedQueries: true,
     columns: { q: 0, k: 0, v: width },
-  });
+  }, options.variant);
   return graph.differentiate(call.out, [q, kv], (dout) => {
     const dq = graph.temporary(`d ${q.label}`, [examples, queries * width]);
     const dkv = graph.temporary(`d ${kv.label}`, kv.shape);
@@ -76,13 +96,15 @@ export function pooledAttention(graph: Graph, q: Tensor, kv: Tensor, options: At
   });
 }
 
-interface Geometry {
+interface Operands {
+  readonly q: Tensor;
+  readonly kv: Tensor;
+  readonly mask: Tensor | null;
+}
+
+interface Layout extends AttentionGeometry {
   readonly examples: number;
-  readonly queries: number;
-  readonly keys: number;
   readonly heads: number;
-  readonly width: number;
-  readonly sharedQueries: boolean;
   /** First columns of q, k and v in their matrices. */
   readonly columns: { readonly q: number; readonly k: number; readonly v: number };
 }
@@ -92,61 +114,159 @@ interface AttentionCall {
   backward(dout: Tensor, dq: Tensor, dkv: Tensor): void;
 }
 
+/** Where out [B·Tq, D] and lse [B, H, Tq] go, and the multiply-adds of one product over all pairs. */
+interface Results {
+  readonly out: Tensor;
+  readonly lse: Tensor;
+  readonly products: number;
+}
+
 function attentionCall(
   graph: Graph,
-  { q, kv, mask }: { q: Tensor; kv: Tensor; mask: Tensor | null },
-  { examples, queries, keys, heads, width, sharedQueries, columns }: Geometry,
+  operands: Operands,
+  layout: Layout,
+  variant: AttentionVariantName = defaultAttentionVariant(layout),
 ): AttentionCall {
-  const headWidth = width / heads;
+  const { examples, queries, keys, heads, headWidth } = layout, width = heads * headWidth;
   if (headWidth % 4 !== 0) {
     throw new RangeError(
       `Cannot split a width of ${width} into ${heads} heads: each would have ${headWidth} columns, and attention ` +
         `needs a multiple of 4`,
     );
   }
+  const names = attentionVariants(layout).map(({ name }) => name);
+  if (!names.includes(variant)) {
+    throw new RangeError(
+      `Cannot compute an attention of ${queries} queries and ${keys} keys, heads of ${headWidth}, by "${variant}": ` +
+        `choose ${names.join(", ")}`,
+    );
+  }
+  const { label } = operands.kv;
+  const results: Results = {
+    out: graph.temporary(`attention of ${label}`, [examples * queries, width]),
+    lse: graph.temporary(`lse of ${label}`, [examples * heads * queries]),
+    products: examples * queries * keys * width,
+  };
+  const record = variant === "direct" ? direct : variant === "single-query" ? singleQuery : tiled(variant);
+  return { out: results.out, backward: record(graph, operands, layout, results) };
+}
+
+/** Records a forward pass and returns what records the backward one. */
+type Recorder = (
+  graph: Graph,
+  operands: Operands,
+  layout: Layout,
+  results: Results,
+) => AttentionCall["backward"];
+
+/** Sizes and places of the operands, in vectors of four, as the shaders' uniform blocks name them. */
+function uniforms({ q, kv }: Operands, layout: Layout) {
+  const { queries, keys, heads, headWidth, sharedQueries, columns } = layout;
   const qStride = q.shape.at(-1)! / 4;
-  const params = {
-    examples,
+  return {
     queries,
     keys,
     heads,
     q_stride: qStride,
     q_column: columns.q / 4,
     q_shared: sharedQueries ? 1 : 0,
-    k_stride: kv.shape.at(-1)! / 4,
+    kv_stride: kv.shape.at(-1)! / 4,
     k_column: columns.k / 4,
     v_column: columns.v / 4,
     dq_stride: qStride,
     dq_column: columns.q / 4,
     scale: 1 / Math.sqrt(headWidth),
   };
+}
+
+const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
+  const { q, kv, mask } = operands, { examples, queries, keys, heads, headWidth } = layout;
+  const { kv_stride, ...common } = uniforms(operands, layout);
+  const params = { ...common, examples, k_stride: kv_stride };
   const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, WORKGROUP };
+  const inputs = { q, k: kv, v: kv, mask: mask ?? graph.nothing };
   const perQuery = linearGrid(examples * heads * queries, WORKGROUP);
-  const products = examples * queries * keys * width;
-  const out = graph.temporary(`attention of ${kv.label}`, [examples * queries, width]);
-  const lse = graph.temporary(`lse of ${kv.label}`, [examples * heads * queries]);
-  const operands = { q, k: kv, v: kv, mask: mask ?? graph.nothing };
-  graph.dispatch(shader, "forward", { params, ...operands, out, lse_out: lse }, {
+  graph.dispatch(attentionDirect, "forward", { params, ...inputs, out, lse_out: lse }, {
     workgroups: perQuery,
     constants,
     flops: 4 * products,
   });
-  const backward = (dout: Tensor, dq: Tensor, dkv: Tensor) => {
+  return (dout, dq, dkv) => {
     const delta = graph.temporary(`delta of ${kv.label}`, lse.shape);
-    graph.dispatch(shader, "backward_delta", { params, out_in: out, dout, delta_out: delta }, {
+    graph.dispatch(attentionDirect, "backward_delta", { params, out_in: out, dout, delta_out: delta }, {
       workgroups: perQuery,
       constants,
     });
-    graph.dispatch(shader, "backward_query", { params, ...operands, dout, lse, delta, dq }, {
+    graph.dispatch(attentionDirect, "backward_query", { params, ...inputs, dout, lse, delta, dq }, {
       workgroups: perQuery,
       constants,
       flops: 6 * products,
     });
-    graph.dispatch(shader, "backward_key", { params, ...operands, dout, lse, delta, dkv }, {
+    graph.dispatch(attentionDirect, "backward_key", { params, ...inputs, dout, lse, delta, dkv }, {
       workgroups: linearGrid(examples * heads * keys, WORKGROUP),
       constants,
       flops: 8 * products,
     });
   };
-  return { out, backward };
-}
+};
+
+const tiled = (variant: TiledName): Recorder => (graph, operands, layout, { out, lse, products }) => {
+  const { q, kv, mask } = operands, { examples, queries, keys, heads, headWidth } = layout;
+  const params = uniforms(operands, layout);
+  const inputs = { q, kv, mask: mask ?? graph.nothing };
+  const options = (pass: TiledPass, rows: number, flops: number) => {
+    const block = tiledBlock(variant, pass, layout)!;
+    const workgroups: Workgroups = [Math.ceil(rows / block.BLOCK), heads, examples];
+    return {
+      workgroups,
+      constants: {
+        HEAD_WIDTH: headWidth,
+        MASK: mask !== null,
+        TEAM,
+        CHUNK: chunkVectors(headWidth),
+        ...block,
+      },
+      flops,
+    };
+  };
+  graph.dispatch(
+    attentionTiled,
+    "forward",
+    { params, ...inputs, out, lse_out: lse },
+    options("forward", queries, 4 * products),
+  );
+  return (dout, dq, dkv) => {
+    const delta = graph.temporary(`delta of ${kv.label}`, lse.shape);
+    graph.dispatch(
+      attentionTiledBackward,
+      "backward_query",
+      { params, ...inputs, dout, lse, out_in: out, dq, delta_out: delta },
+      options("backward_query", queries, 6 * products),
+    );
+    graph.dispatch(
+      attentionTiledBackward,
+      "backward_key",
+      { params, ...inputs, dout, lse, delta, dkv },
+      options("backward_key", keys, 8 * products),
+    );
+  };
+};
+
+const singleQuery: Recorder = (graph, operands, layout, { out, lse, products }) => {
+  const { q, kv, mask } = operands, { examples, heads, headWidth } = layout;
+  const params = uniforms(operands, layout);
+  const inputs = { q, kv, mask: mask ?? graph.nothing };
+  const workgroups: Workgroups = [heads, examples, 1];
+  const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, WORKGROUP: SINGLE_QUERY_WORKGROUP };
+  graph.dispatch(attentionSingleQuery, "forward", { params, ...inputs, out, lse_out: lse }, {
+    workgroups,
+    constants,
+    flops: 4 * products,
+  });
+  return (dout, dq, dkv) =>
+    graph.dispatch(attentionSingleQuery, "backward", { params, ...inputs, dout, out_in: out, lse, dq, dkv }, {
+      workgroups,
+      constants,
+      flops: 14 * products,
+    });
+};
