@@ -8,6 +8,7 @@
 
 const HEAD_WIDTH: u32 = 32u; // a multiple of 4
 const MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended
+const CLEAR_QUERIES: bool = false; // backward_key zeroes the query columns of all rows but the last
 const WORKGROUP: u32 = 64u;
 const VECTORS: u32 = HEAD_WIDTH / 4u;
 
@@ -18,11 +19,14 @@ struct Params {
   heads: u32,
   q_stride: u32, // vectors from one row to the next
   q_column: u32, // vector where head 0 starts
-  q_shared: u32, // 1: every example uses the same queries
+  q_every: u32, // rows from one example's first query to the next one's; 0: all use the same queries
+  q_first: u32, // row of the first example's first query
   k_stride: u32,
   k_column: u32,
   v_column: u32, // v shares k's rows
   dq_stride: u32,
+  dq_every: u32, // as q_every and q_first, for the gradient
+  dq_first: u32,
   dq_column: u32,
   scale: f32,
 }
@@ -56,7 +60,7 @@ fn place(index: u32, tokens: u32) -> Place {
 }
 
 fn query_at(p: Place) -> u32 {
-  let row = select(p.example * params.queries, 0u, params.q_shared == 1u) + p.token;
+  let row = p.example * params.q_every + params.q_first + p.token;
   return row * params.q_stride + params.q_column + p.head * VECTORS;
 }
 
@@ -158,7 +162,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
       sum[i] += dscore * k[row + params.k_column + i];
     }
   }
-  let to = (p.example * params.queries + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;
+  let to = (p.example * params.dq_every + params.dq_first + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
     dq[to + i] = sum[i];
@@ -210,5 +214,6 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   for (var i = 0u; i < VECTORS; i++) {
     dkv[row + params.k_column + i] = dkey[i];
     dkv[row + params.v_column + i] = dvalue[i];
+    if (CLEAR_QUERIES && p.token + 1u != params.keys) { dkv[row + params.dq_column + i] = vec4f(0.0); }
   }
 }

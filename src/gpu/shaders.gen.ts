@@ -213,10 +213,11 @@ export const add = {
 /** shaders/attention/attention_direct.wgsl */
 export const attentionDirect = {
   "name": "attention_direct",
-  "source": "// Softmax attention: out = softmax(q kᵀ · scale + mask) v, per example and head, without storing the scores.\n// Source: Vaswani et al., arXiv:1706.03762; running maximum as in Milakov & Gimelshein, arXiv:1805.02867.\n//\n// B examples, Tq queries, Tk keys, H heads of K = HEAD_WIDTH columns. q, k and v are column blocks of row-major\n// matrices (so one [B·T, 3D] product serves all three), each given by its row stride and first column, in vectors of\n// four. lse [B, H, Tq] is the logarithm of each row's sum of exponentials; delta [B, H, Tq] = ⟨dout, out⟩.\n// Forward and backward_query: one invocation a query; backward_key: one a key. All sums run in order: deterministic.\n\nconst HEAD_WIDTH: u32 = 32u; // a multiple of 4\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst WORKGROUP: u32 = 64u;\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\n\nstruct Params {\n  examples: u32,\n  queries: u32,\n  keys: u32,\n  heads: u32,\n  q_stride: u32, // vectors from one row to the next\n  q_column: u32, // vector where head 0 starts\n  q_shared: u32, // 1: every example uses the same queries\n  k_stride: u32,\n  k_column: u32,\n  v_column: u32, // v shares k's rows\n  dq_stride: u32,\n  dq_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> k: array<vec4f>;\n@group(0) @binding(3) var<storage, read> v: array<vec4f>;\n@group(0) @binding(4) var<storage, read> mask: array<u32>;\n@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> lse_out: array<f32>;\n@group(0) @binding(1) var<storage, read> out_in: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> delta_out: array<f32>;\n@group(0) @binding(5) var<storage, read> dout: array<vec4f>;\n@group(0) @binding(6) var<storage, read> lse: array<f32>;\n@group(0) @binding(7) var<storage, read> delta: array<f32>;\n@group(0) @binding(8) var<storage, read_write> dq: array<vec4f>;\n@group(0) @binding(8) var<storage, read_write> dkv: array<vec4f>; // laid out as k and v\n\nconst LOWEST: f32 = -1e30;\n\nstruct Place {\n  example: u32,\n  head: u32,\n  token: u32,\n}\n\n// Neighbouring invocations differ in the token, so they read the same keys at the same time.\nfn place(index: u32, tokens: u32) -> Place {\n  return Place(index / (params.heads * tokens), index / tokens % params.heads, index % tokens);\n}\n\nfn query_at(p: Place) -> u32 {\n  let row = select(p.example * params.queries, 0u, params.q_shared == 1u) + p.token;\n  return row * params.q_stride + params.q_column + p.head * VECTORS;\n}\n\n// Row of `out` and `dout`, [B · Tq, H · K].\nfn out_at(p: Place) -> u32 {\n  return ((p.example * params.queries + p.token) * params.heads + p.head) * VECTORS;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  var query: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    sum[i] = vec4f(0.0);\n  }\n  var highest = LOWEST;\n  var total = 0.0;\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n    }\n    let score = products.x + products.y + products.z + products.w;\n    let peak = max(highest, score);\n    let keep = exp(highest - peak);\n    let weight = exp(score - peak);\n    total = total * keep + weight;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] = sum[i] * keep + weight * v[row + params.v_column + i];\n    }\n    highest = peak;\n  }\n  let norm = select(0.0, 1.0 / total, total > 0.0); // all keys masked: zero\n  let to = out_at(p);\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    out[to + i] = sum[i] * norm;\n  }\n  // Without a key, a huge value makes every weight of the backward passes exp(−huge) = 0.\n  lse_out[index] = select(1e30, highest + log(total), total > 0.0);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let at = out_at(place(index, params.queries));\n  var products = vec4f(0.0);\n  for (var i = 0u; i < VECTORS; i++) {\n    products += out_in[at + i] * dout[at + i];\n  }\n  delta_out[index] = products.x + products.y + products.z + products.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  let at = out_at(p);\n  var query: array<vec4f, VECTORS>;\n  var dout_row: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    dout_row[i] = dout[at + i];\n    sum[i] = vec4f(0.0);\n  }\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    var dweights = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n      dweights += dout_row[i] * v[row + params.v_column + i];\n    }\n    let weight = exp(products.x + products.y + products.z + products.w - lse[index]);\n    let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[index]) * params.scale;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] += dscore * k[row + params.k_column + i];\n    }\n  }\n  let to = (p.example * params.queries + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dq[to + i] = sum[i];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.keys) { return; }\n  let p = place(index, params.keys);\n  let row = (p.example * params.keys + p.token) * params.k_stride + p.head * VECTORS;\n  var attended = true;\n  if (MASK) { attended = mask[p.example * params.keys + p.token] != 0u; }\n  var key: array<vec4f, VECTORS>;\n  var value: array<vec4f, VECTORS>;\n  var dkey: array<vec4f, VECTORS>;\n  var dvalue: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    key[i] = k[row + params.k_column + i] * params.scale;\n    value[i] = v[row + params.v_column + i];\n    dkey[i] = vec4f(0.0);\n    dvalue[i] = vec4f(0.0);\n  }\n  if (attended) {\n    for (var token = 0u; token < params.queries; token++) {\n      let query = Place(p.example, p.head, token);\n      let q_at = query_at(query);\n      let at = out_at(query);\n      let score_at = (p.example * params.heads + p.head) * params.queries + token;\n      var products = vec4f(0.0);\n      var dweights = vec4f(0.0);\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        products += key[i] * q[q_at + i];\n        dweights += value[i] * dout[at + i];\n      }\n      let weight = exp(products.x + products.y + products.z + products.w - lse[score_at]);\n      let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[score_at]) * params.scale;\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        dkey[i] += dscore * q[q_at + i];\n        dvalue[i] += weight * dout[at + i];\n      }\n    }\n  }\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dkv[row + params.k_column + i] = dkey[i];\n    dkv[row + params.v_column + i] = dvalue[i];\n  }\n}\n",
+  "source": "// Softmax attention: out = softmax(q kᵀ · scale + mask) v, per example and head, without storing the scores.\n// Source: Vaswani et al., arXiv:1706.03762; running maximum as in Milakov & Gimelshein, arXiv:1805.02867.\n//\n// B examples, Tq queries, Tk keys, H heads of K = HEAD_WIDTH columns. q, k and v are column blocks of row-major\n// matrices (so one [B·T, 3D] product serves all three), each given by its row stride and first column, in vectors of\n// four. lse [B, H, Tq] is the logarithm of each row's sum of exponentials; delta [B, H, Tq] = ⟨dout, out⟩.\n// Forward and backward_query: one invocation a query; backward_key: one a key. All sums run in order: deterministic.\n\nconst HEAD_WIDTH: u32 = 32u; // a multiple of 4\nconst MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended\nconst CLEAR_QUERIES: bool = false; // backward_key zeroes the query columns of all rows but the last\nconst WORKGROUP: u32 = 64u;\nconst VECTORS: u32 = HEAD_WIDTH / 4u;\n\nstruct Params {\n  examples: u32,\n  queries: u32,\n  keys: u32,\n  heads: u32,\n  q_stride: u32, // vectors from one row to the next\n  q_column: u32, // vector where head 0 starts\n  q_every: u32, // rows from one example's first query to the next one's; 0: all use the same queries\n  q_first: u32, // row of the first example's first query\n  k_stride: u32,\n  k_column: u32,\n  v_column: u32, // v shares k's rows\n  dq_stride: u32,\n  dq_every: u32, // as q_every and q_first, for the gradient\n  dq_first: u32,\n  dq_column: u32,\n  scale: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> q: array<vec4f>;\n@group(0) @binding(2) var<storage, read> k: array<vec4f>;\n@group(0) @binding(3) var<storage, read> v: array<vec4f>;\n@group(0) @binding(4) var<storage, read> mask: array<u32>;\n@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;\n@group(0) @binding(6) var<storage, read_write> lse_out: array<f32>;\n@group(0) @binding(1) var<storage, read> out_in: array<vec4f>;\n@group(0) @binding(2) var<storage, read_write> delta_out: array<f32>;\n@group(0) @binding(5) var<storage, read> dout: array<vec4f>;\n@group(0) @binding(6) var<storage, read> lse: array<f32>;\n@group(0) @binding(7) var<storage, read> delta: array<f32>;\n@group(0) @binding(8) var<storage, read_write> dq: array<vec4f>;\n@group(0) @binding(8) var<storage, read_write> dkv: array<vec4f>; // laid out as k and v\n\nconst LOWEST: f32 = -1e30;\n\nstruct Place {\n  example: u32,\n  head: u32,\n  token: u32,\n}\n\n// Neighbouring invocations differ in the token, so they read the same keys at the same time.\nfn place(index: u32, tokens: u32) -> Place {\n  return Place(index / (params.heads * tokens), index / tokens % params.heads, index % tokens);\n}\n\nfn query_at(p: Place) -> u32 {\n  let row = p.example * params.q_every + params.q_first + p.token;\n  return row * params.q_stride + params.q_column + p.head * VECTORS;\n}\n\n// Row of `out` and `dout`, [B · Tq, H · K].\nfn out_at(p: Place) -> u32 {\n  return ((p.example * params.queries + p.token) * params.heads + p.head) * VECTORS;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  var query: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    sum[i] = vec4f(0.0);\n  }\n  var highest = LOWEST;\n  var total = 0.0;\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n    }\n    let score = products.x + products.y + products.z + products.w;\n    let peak = max(highest, score);\n    let keep = exp(highest - peak);\n    let weight = exp(score - peak);\n    total = total * keep + weight;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] = sum[i] * keep + weight * v[row + params.v_column + i];\n    }\n    highest = peak;\n  }\n  let norm = select(0.0, 1.0 / total, total > 0.0); // all keys masked: zero\n  let to = out_at(p);\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    out[to + i] = sum[i] * norm;\n  }\n  // Without a key, a huge value makes every weight of the backward passes exp(−huge) = 0.\n  lse_out[index] = select(1e30, highest + log(total), total > 0.0);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let at = out_at(place(index, params.queries));\n  var products = vec4f(0.0);\n  for (var i = 0u; i < VECTORS; i++) {\n    products += out_in[at + i] * dout[at + i];\n  }\n  delta_out[index] = products.x + products.y + products.z + products.w;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.queries) { return; }\n  let p = place(index, params.queries);\n  let q_at = query_at(p);\n  let at = out_at(p);\n  var query: array<vec4f, VECTORS>;\n  var dout_row: array<vec4f, VECTORS>;\n  var sum: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    query[i] = q[q_at + i] * params.scale;\n    dout_row[i] = dout[at + i];\n    sum[i] = vec4f(0.0);\n  }\n  for (var key = 0u; key < params.keys; key++) {\n    let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;\n    if (MASK) {\n      if (mask[p.example * params.keys + key] == 0u) { continue; }\n    }\n    var products = vec4f(0.0);\n    var dweights = vec4f(0.0);\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      products += query[i] * k[row + params.k_column + i];\n      dweights += dout_row[i] * v[row + params.v_column + i];\n    }\n    let weight = exp(products.x + products.y + products.z + products.w - lse[index]);\n    let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[index]) * params.scale;\n    // @unroll\n    for (var i = 0u; i < VECTORS; i++) {\n      sum[i] += dscore * k[row + params.k_column + i];\n    }\n  }\n  let to = (p.example * params.dq_every + params.dq_first + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dq[to + i] = sum[i];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let index = id.y * groups.x * WORKGROUP + id.x;\n  if (index >= params.examples * params.heads * params.keys) { return; }\n  let p = place(index, params.keys);\n  let row = (p.example * params.keys + p.token) * params.k_stride + p.head * VECTORS;\n  var attended = true;\n  if (MASK) { attended = mask[p.example * params.keys + p.token] != 0u; }\n  var key: array<vec4f, VECTORS>;\n  var value: array<vec4f, VECTORS>;\n  var dkey: array<vec4f, VECTORS>;\n  var dvalue: array<vec4f, VECTORS>;\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    key[i] = k[row + params.k_column + i] * params.scale;\n    value[i] = v[row + params.v_column + i];\n    dkey[i] = vec4f(0.0);\n    dvalue[i] = vec4f(0.0);\n  }\n  if (attended) {\n    for (var token = 0u; token < params.queries; token++) {\n      let query = Place(p.example, p.head, token);\n      let q_at = query_at(query);\n      let at = out_at(query);\n      let score_at = (p.example * params.heads + p.head) * params.queries + token;\n      var products = vec4f(0.0);\n      var dweights = vec4f(0.0);\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        products += key[i] * q[q_at + i];\n        dweights += value[i] * dout[at + i];\n      }\n      let weight = exp(products.x + products.y + products.z + products.w - lse[score_at]);\n      let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[score_at]) * params.scale;\n      // @unroll\n      for (var i = 0u; i < VECTORS; i++) {\n        dkey[i] += dscore * q[q_at + i];\n        dvalue[i] += weight * dout[at + i];\n      }\n    }\n  }\n  // @unroll\n  for (var i = 0u; i < VECTORS; i++) {\n    dkv[row + params.k_column + i] = dkey[i];\n    dkv[row + params.v_column + i] = dvalue[i];\n    if (CLEAR_QUERIES && p.token + 1u != params.keys) { dkv[row + params.dq_column + i] = vec4f(0.0); }\n  }\n}\n",
   "constants": {
     "HEAD_WIDTH": "u32",
     "MASK": "bool",
+    "CLEAR_QUERIES": "bool",
     "WORKGROUP": "u32",
     "VECTORS": "u32",
     "LOWEST": "f32"
@@ -253,32 +254,44 @@ export const attentionDirect = {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "q_shared": {
+            "q_every": {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "k_stride": {
+            "q_first": {
               "offsetBytes": 28,
               "type": "u32"
             },
-            "k_column": {
+            "k_stride": {
               "offsetBytes": 32,
               "type": "u32"
             },
-            "v_column": {
+            "k_column": {
               "offsetBytes": 36,
               "type": "u32"
             },
-            "dq_stride": {
+            "v_column": {
               "offsetBytes": 40,
               "type": "u32"
             },
-            "dq_column": {
+            "dq_stride": {
               "offsetBytes": 44,
               "type": "u32"
             },
-            "scale": {
+            "dq_every": {
               "offsetBytes": 48,
+              "type": "u32"
+            },
+            "dq_first": {
+              "offsetBytes": 52,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 56,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 60,
               "type": "f32"
             }
           }
@@ -346,32 +359,44 @@ export const attentionDirect = {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "q_shared": {
+            "q_every": {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "k_stride": {
+            "q_first": {
               "offsetBytes": 28,
               "type": "u32"
             },
-            "k_column": {
+            "k_stride": {
               "offsetBytes": 32,
               "type": "u32"
             },
-            "v_column": {
+            "k_column": {
               "offsetBytes": 36,
               "type": "u32"
             },
-            "dq_stride": {
+            "v_column": {
               "offsetBytes": 40,
               "type": "u32"
             },
-            "dq_column": {
+            "dq_stride": {
               "offsetBytes": 44,
               "type": "u32"
             },
-            "scale": {
+            "dq_every": {
               "offsetBytes": 48,
+              "type": "u32"
+            },
+            "dq_first": {
+              "offsetBytes": 52,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 56,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 60,
               "type": "f32"
             }
           }
@@ -424,32 +449,44 @@ export const attentionDirect = {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "q_shared": {
+            "q_every": {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "k_stride": {
+            "q_first": {
               "offsetBytes": 28,
               "type": "u32"
             },
-            "k_column": {
+            "k_stride": {
               "offsetBytes": 32,
               "type": "u32"
             },
-            "v_column": {
+            "k_column": {
               "offsetBytes": 36,
               "type": "u32"
             },
-            "dq_stride": {
+            "v_column": {
               "offsetBytes": 40,
               "type": "u32"
             },
-            "dq_column": {
+            "dq_stride": {
               "offsetBytes": 44,
               "type": "u32"
             },
-            "scale": {
+            "dq_every": {
               "offsetBytes": 48,
+              "type": "u32"
+            },
+            "dq_first": {
+              "offsetBytes": 52,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 56,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 60,
               "type": "f32"
             }
           }
@@ -527,32 +564,44 @@ export const attentionDirect = {
               "offsetBytes": 20,
               "type": "u32"
             },
-            "q_shared": {
+            "q_every": {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "k_stride": {
+            "q_first": {
               "offsetBytes": 28,
               "type": "u32"
             },
-            "k_column": {
+            "k_stride": {
               "offsetBytes": 32,
               "type": "u32"
             },
-            "v_column": {
+            "k_column": {
               "offsetBytes": 36,
               "type": "u32"
             },
-            "dq_stride": {
+            "v_column": {
               "offsetBytes": 40,
               "type": "u32"
             },
-            "dq_column": {
+            "dq_stride": {
               "offsetBytes": 44,
               "type": "u32"
             },
-            "scale": {
+            "dq_every": {
               "offsetBytes": 48,
+              "type": "u32"
+            },
+            "dq_first": {
+              "offsetBytes": 52,
+              "type": "u32"
+            },
+            "dq_column": {
+              "offsetBytes": 56,
+              "type": "u32"
+            },
+            "scale": {
+              "offsetBytes": 60,
               "type": "f32"
             }
           }

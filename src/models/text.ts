@@ -7,7 +7,6 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { embedTokens, type TokenIndex } from "../ops/embedding.ts";
-import { lastTokens } from "../ops/gather.ts";
 import type { TextConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import { blockSpecs, linearLayer, linearSpecs, normLayer, normSpecs, transformer } from "./transformer.ts";
@@ -39,7 +38,7 @@ export function textTower(
   tokens: Tensor,
   index: TokenIndex | null,
 ): Tensor {
-  const [examples, length] = tokens.shape;
+  const [examples] = tokens.shape;
   const embedded = embedTokens(
     graph,
     tokens,
@@ -47,7 +46,7 @@ export function textTower(
     parameters.get("text.position"),
     index,
   );
-  const last = lastTokens(graph, transformer(graph, parameters, "text", config, embedded, examples), length);
+  const last = transformer(graph, parameters, "text", config, embedded, examples, "last");
   // The norm works row by row, so only the pooled row needs it.
   return linearLayer(graph, parameters, "text.head", normLayer(graph, parameters, "text.norm", last));
 }

@@ -6,7 +6,8 @@
 
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { selfAttention } from "../ops/attention.ts";
+import { lastTokenAttention, selfAttention } from "../ops/attention.ts";
+import { lastTokens } from "../ops/gather.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
 import { linear } from "../ops/matmul.ts";
 import { type LinearParameters, mlp as mlpOp } from "../ops/mlp.ts";
@@ -94,8 +95,12 @@ export function residualMlp(
 /**
  * Runs a stack of blocks.
  *
+ * Where only the last token is pooled, the last block computes just its row: the others feed it by their keys and
+ * values, and nothing reads what else would become of them. The same numbers with less work.
+ *
  * @param x [B·T, D]
- * @returns [B·T, D], not yet normalised
+ * @param output which tokens the caller reads: `all`, or the `last` of every example
+ * @returns [B·T, D], or [B, D] for `last`; not yet normalised
  */
 export function transformer(
   graph: Graph,
@@ -104,9 +109,11 @@ export function transformer(
   { depth, heads }: TowerConfig,
   x: Tensor,
   examples: number,
+  output: "all" | "last",
 ): Tensor {
   for (let index = 0; index < depth; index++) {
-    const name = `${tower}.block.${index}`, input = x;
+    const name = `${tower}.block.${index}`, input = x, tokens = input.shape[0] / examples;
+    const last = output === "last" && index === depth - 1;
     x = graph.recomputable(() => {
       const qkv = linearLayer(
         graph,
@@ -114,8 +121,9 @@ export function transformer(
         `${name}.attention.qkv`,
         normLayer(graph, parameters, `${name}.norm1`, input),
       );
-      const attended = selfAttention(graph, qkv, { examples, heads });
-      const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, input);
+      const attended = (last ? lastTokenAttention : selfAttention)(graph, qkv, { examples, heads });
+      const residual = last ? lastTokens(graph, input, tokens) : input;
+      const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, residual);
       return residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, mixed);
     });
   }

@@ -90,7 +90,7 @@ export function visionTower(
     graph,
     parameters,
     "image.norm",
-    transformer(graph, parameters, "image", config, patches, examples),
+    transformer(graph, parameters, "image", config, patches, examples, "all"),
   );
   if (pool === "flatten") {
     const all = graph.reshape(tokens, examples, tokens.size / examples);

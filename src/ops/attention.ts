@@ -6,13 +6,13 @@ import {
   attentionTiledBackward,
 } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import { elementCount, type Tensor } from "../graph/tensor.ts";
 import {
   type AttentionGeometry,
   type AttentionVariantName,
   attentionVariants,
   chunkVectors,
-  defaultAttentionVariant,
+  rankedAttentionVariants,
   SINGLE_QUERY_WORKGROUP,
   TEAM,
   tiledBlock,
@@ -20,6 +20,7 @@ import {
   type TiledPass,
 } from "./attention_variants.ts";
 import { sumRows } from "./sum_rows.ts";
+import { shapeClass, wave } from "./trial.ts";
 
 const WORKGROUP = 64;
 
@@ -29,7 +30,7 @@ export interface AttentionOptions {
   readonly heads: number;
   /** [B, Tk] u32, 1 where a key may be attended; all may when left out. */
   readonly mask?: Tensor | null;
-  /** Which kernels; by default what {@link defaultAttentionVariant} says of an unknown adapter. */
+  /** Takes this variant instead of the tuned or default one. */
   readonly variant?: AttentionVariantName;
 }
 
@@ -52,11 +53,38 @@ export function selfAttention(graph: Graph, qkv: Tensor, options: AttentionOptio
     sharedQueries: false,
     columns: { q: 0, k: width, v: 2 * width },
   }, options.variant);
-  return graph.differentiate(call.out, [qkv], (dout) => {
+  return differentiateJoint(graph, qkv, call);
+}
+
+/**
+ * Self-attention of which only the last token's output is wanted, such as that of a text tower's last block.
+ *
+ * @param qkv [B·T, 3D], as for {@link selfAttention}
+ * @returns [B, D]
+ * @throws RangeError when the head width is no multiple of 4
+ */
+export function lastTokenAttention(graph: Graph, qkv: Tensor, options: AttentionOptions): Tensor {
+  const [rows, columns] = qkv.shape;
+  const width = columns / 3, tokens = rows / options.examples;
+  const call = attentionCall(graph, { q: qkv, kv: qkv, mask: options.mask ?? null }, {
+    examples: options.examples,
+    queries: 1,
+    keys: tokens,
+    heads: options.heads,
+    headWidth: width / options.heads,
+    sharedQueries: false,
+    lastQuery: true,
+    columns: { q: 0, k: width, v: 2 * width },
+  }, options.variant);
+  return differentiateJoint(graph, qkv, call);
+}
+
+function differentiateJoint(graph: Graph, qkv: Tensor, { out, backward }: AttentionCall): Tensor {
+  return graph.differentiate(out, [qkv], (dout) => {
     graph.contribute(qkv, (addend) => {
       if (addend) throw new Error("A joint projection feeds one attention only");
       const dqkv = graph.temporary(`d ${qkv.label}`, qkv.shape);
-      call.backward(dout, dqkv, dqkv);
+      backward(dout, dqkv, dqkv);
       return dqkv;
     });
   });
@@ -125,7 +153,7 @@ function attentionCall(
   graph: Graph,
   operands: Operands,
   layout: Layout,
-  variant: AttentionVariantName = defaultAttentionVariant(layout),
+  forced?: AttentionVariantName,
 ): AttentionCall {
   const { examples, queries, keys, heads, headWidth } = layout, width = heads * headWidth;
   if (headWidth % 4 !== 0) {
@@ -134,6 +162,7 @@ function attentionCall(
         `needs a multiple of 4`,
     );
   }
+  const variant = forced ?? chooseVariant(graph, operands, layout);
   const names = attentionVariants(layout).map(({ name }) => name);
   if (!names.includes(variant)) {
     throw new RangeError(
@@ -151,6 +180,37 @@ function attentionCall(
   return { out: results.out, backward: record(graph, operands, layout, results) };
 }
 
+function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout): AttentionVariantName {
+  const variants = rankedAttentionVariants(layout, graph.target.traits);
+  if (variants.length === 1) return variants[0];
+  const { examples, queries, keys, heads, headWidth, sharedQueries } = layout;
+  const self = q === kv;
+  return graph.choose({
+    key:
+      `attention ${shapeClass(queries)}×${shapeClass(keys)} by ${headWidth} of ${
+        shapeClass(examples * heads)
+      }` +
+      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : ""),
+    variants,
+    record: (trial, variant) => {
+      const matrix = (label: string, { shape }: Tensor) =>
+        trial.constant(label, shape, wave(elementCount(shape)));
+      const trialKv = matrix("kv", kv), trialQ = self ? trialKv : matrix("q", q);
+      const everything = mask && trial.constant("mask", mask.shape, new Uint32Array(mask.size).fill(1));
+      const call = attentionCall(
+        trial,
+        { q: trialQ, kv: trialKv, mask: everything },
+        layout,
+        variant as AttentionVariantName,
+      );
+      const dkv = trial.temporary("dkv", kv.shape);
+      const dq = self ? dkv : trial.temporary("dq", [examples, queries * heads * headWidth]);
+      call.backward(matrix("dout", call.out), dq, dkv);
+      return dkv;
+    },
+  }) as AttentionVariantName;
+}
+
 /** Records a forward pass and returns what records the backward one. */
 type Recorder = (
   graph: Graph,
@@ -161,7 +221,7 @@ type Recorder = (
 
 /** Sizes and places of the operands, in vectors of four, as the shaders' uniform blocks name them. */
 function uniforms({ q, kv }: Operands, layout: Layout) {
-  const { queries, keys, heads, headWidth, sharedQueries, columns } = layout;
+  const { queries, keys, heads, headWidth, columns } = layout;
   const qStride = q.shape.at(-1)! / 4;
   return {
     queries,
@@ -169,7 +229,6 @@ function uniforms({ q, kv }: Operands, layout: Layout) {
     heads,
     q_stride: qStride,
     q_column: columns.q / 4,
-    q_shared: sharedQueries ? 1 : 0,
     kv_stride: kv.shape.at(-1)! / 4,
     k_column: columns.k / 4,
     v_column: columns.v / 4,
@@ -182,8 +241,17 @@ function uniforms({ q, kv }: Operands, layout: Layout) {
 const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
   const { q, kv, mask } = operands, { examples, queries, keys, heads, headWidth } = layout;
   const { kv_stride, ...common } = uniforms(operands, layout);
-  const params = { ...common, examples, k_stride: kv_stride };
-  const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, WORKGROUP };
+  const { lastQuery = false, sharedQueries } = layout;
+  const params = {
+    ...common,
+    examples,
+    k_stride: kv_stride,
+    q_every: sharedQueries ? 0 : lastQuery ? keys : queries,
+    q_first: lastQuery ? keys - 1 : 0,
+    dq_every: lastQuery ? keys : queries,
+    dq_first: lastQuery ? keys - 1 : 0,
+  };
+  const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, CLEAR_QUERIES: lastQuery, WORKGROUP };
   const inputs = { q, k: kv, v: kv, mask: mask ?? graph.nothing };
   const perQuery = linearGrid(examples * heads * queries, WORKGROUP);
   graph.dispatch(attentionDirect, "forward", { params, ...inputs, out, lse_out: lse }, {
@@ -212,7 +280,7 @@ const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
 
 const tiled = (variant: TiledName): Recorder => (graph, operands, layout, { out, lse, products }) => {
   const { q, kv, mask } = operands, { examples, queries, keys, heads, headWidth } = layout;
-  const params = uniforms(operands, layout);
+  const params = { ...uniforms(operands, layout), q_shared: layout.sharedQueries ? 1 : 0 };
   const inputs = { q, kv, mask: mask ?? graph.nothing };
   const options = (pass: TiledPass, rows: number, flops: number) => {
     const block = tiledBlock(variant, pass, layout)!;

@@ -4,6 +4,11 @@
  * @module
  */
 
+import type { AdapterTraits } from "../gpu/device.ts";
+
+/** What a choice between variants needs to know of an adapter. */
+type AttentionTraits = Pick<AdapterTraits, "software" | "workgroupBytes" | "workgroupInvocations">;
+
 /**
  * How an attention is computed:
  * - `direct`: one invocation a query or key, straight from memory; for adapters without fast workgroup memory
@@ -30,14 +35,8 @@ export interface AttentionGeometry {
   readonly headWidth: number;
   /** Every example uses the same queries. */
   readonly sharedQueries: boolean;
-}
-
-/** What a choice between variants needs to know of an adapter. */
-export interface AttentionAdapter {
-  /** False for software adapters, which keep workgroup memory in main memory and pay for every barrier. */
-  readonly fastWorkgroupMemory: boolean;
-  /** Its `maxComputeWorkgroupStorageSize`. */
-  readonly workgroupBytes: number;
+  /** The one query of an example is its last row. */
+  readonly lastQuery?: boolean;
 }
 
 /** Rows that a workgroup owns, and rows of the tile that it walks. */
@@ -98,7 +97,7 @@ export function tiledBlock(
 }
 
 /**
- * The variants that can compute an attention, the default for an unknown adapter first.
+ * All variants that can compute an attention.
  *
  * An adapter can run those whose `workgroupBytes` and `invocations` are within its limits; all but `tiled-large` are
  * within every browser's.
@@ -108,6 +107,7 @@ export function tiledBlock(
 export function attentionVariants(geometry: AttentionGeometry): readonly AttentionVariant[] {
   const { queries, sharedQueries, headWidth } = geometry;
   const direct: AttentionVariant = { name: "direct", workgroupBytes: 0, invocations: 64 };
+  if (geometry.lastQuery) return [direct]; // tiles would be empty but for one row, and the other kernel shares its query
   if (queries === 1 && sharedQueries && headWidth <= 4 * SINGLE_QUERY_WORKGROUP) {
     const vectorBytes = 16 * (2 * headWidth / 4 + SINGLE_QUERY_WORKGROUP);
     const workgroupBytes = vectorBytes + 4 * (3 * SINGLE_QUERY_WORKGROUP + 8);
@@ -131,16 +131,19 @@ export function attentionVariants(geometry: AttentionGeometry): readonly Attenti
 }
 
 /**
- * The variant to use when nothing was measured: `direct` where workgroup memory does not pay, else `single-query` where
- * there is one query or the largest tiles that the adapter holds. Of an unknown adapter nothing is asked: the first of
- * {@link attentionVariants}.
+ * The variants that an adapter should try, the one to use when nothing was measured first: `single-query` where there
+ * is one query for all, else the largest tiles that it holds. A software adapter keeps workgroup memory in main memory
+ * and pays for every barrier, so there it is `direct` alone.
  */
-export function defaultAttentionVariant(
+export function rankedAttentionVariants(
   geometry: AttentionGeometry,
-  adapter?: AttentionAdapter,
-): AttentionVariantName {
-  const variants = attentionVariants(geometry);
-  if (!adapter || variants[0].name === "single-query" && adapter.fastWorkgroupMemory) return variants[0].name;
-  if (!adapter.fastWorkgroupMemory) return "direct";
-  return variants.findLast(({ workgroupBytes }) => workgroupBytes <= adapter.workgroupBytes)!.name;
+  { software, workgroupBytes, workgroupInvocations }: AttentionTraits,
+): readonly AttentionVariantName[] {
+  const fitting = attentionVariants(geometry)
+    .filter((variant) =>
+      variant.workgroupBytes <= workgroupBytes && variant.invocations <= workgroupInvocations
+    )
+    .map(({ name }) => name);
+  const order: readonly AttentionVariantName[] = ["single-query", "tiled-large", "tiled", "direct"];
+  return order.filter((name) => fitting.includes(name) && (!software || name === "direct"));
 }

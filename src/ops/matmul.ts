@@ -8,6 +8,7 @@ import type { Graph } from "../graph/graph.ts";
 import { expectShape, type Tensor } from "../graph/tensor.ts";
 import { type MatmulShape, type MatmulVariant, matmulVariants } from "./matmul_variants.ts";
 import { sumRows } from "./sum_rows.ts";
+import { shapeClass, wave } from "./trial.ts";
 
 /** What a matrix product does besides multiplying, in this order. */
 export interface MatmulOptions {
@@ -152,9 +153,6 @@ function shapeOf(
   return { m, n, k, batch, transposeA, transposeB };
 }
 
-/** Lengths up to the same power of 2 share a class: what is best changes slowly. */
-const classOf = (length: number) => 2 ** Math.ceil(Math.log2(length));
-
 function chooseVariant(
   graph: Graph,
   shape: MatmulShape,
@@ -175,9 +173,9 @@ function chooseVariant(
   if (variants.length === 1) return variants[0];
   const { m, n, k, batch, transposeA, transposeB } = shape;
   const form = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
-  const lengths = [m, n, k].map(classOf).join("×");
+  const lengths = [m, n, k].map(shapeClass).join("×");
   return byName(graph.choose({
-    key: `matmul ${form} ${lengths}${batch > 1 ? ` of ${classOf(batch)}` : ""}${
+    key: `matmul ${form} ${lengths}${batch > 1 ? ` of ${shapeClass(batch)}` : ""}${
       splittable ? "" : ", finished"
     }`,
     variants: variants.map(({ name }) => name),
@@ -191,15 +189,6 @@ function chooseVariant(
       return matmul(trial, a, b, { transposeA, transposeB, variant });
     },
   }));
-}
-
-/** Numbers without a pattern that a wrong kernel could reproduce; their period, a prime, fits no tile. */
-function wave(size: number): Float32Array {
-  const period = Math.min(size, 65_521);
-  const numbers = new Float32Array(size);
-  for (let i = 0; i < period; i++) numbers[i] = Math.sin(i * 1.7) / 2;
-  for (let done = period; done < size; done += period) numbers.copyWithin(done, 0, period);
-  return numbers;
 }
 
 /**

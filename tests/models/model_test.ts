@@ -189,9 +189,11 @@ Deno.test(
 Deno.test({ name: "a model's FLOPs are those of its products", ...sharesDevice }, async () => {
   const device = await testDevice();
   const D = 16, M = 64, depth = 2, N = 4, T = 5, patch = 4 * 4 * 3;
-  const blocks = (tokens: number) =>
-    depth * (2 * tokens * D * 3 * D + 4 * tokens * tokens * D + 2 * tokens * D * D + 4 * tokens * D * M);
-  const shared = 2 * N * patch * D + blocks(N) + blocks(T) + 2 * D * D;
+  // Keys and values of all tokens, everything else of those that are read.
+  const block = (tokens: number, read = tokens) =>
+    2 * tokens * D * 3 * D + 4 * read * tokens * D + 2 * read * D * D + 4 * read * D * M;
+  // The text tower reads the last token of its last block only.
+  const shared = 2 * N * patch * D + depth * block(N) + (depth - 1) * block(T) + block(T, 1) + 2 * D * D;
   using map = tinyModel(device);
   const head = 2 * D * D + 2 * N * D * 2 * D + 4 * N * D + 2 * D * D + 4 * D * M;
   assert.equal(map.forwardFlops(), shared + head);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Graph } from "../../src/graph/graph.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { pooledAttention, selfAttention } from "../../src/ops/attention.ts";
+import { lastTokenAttention, pooledAttention, selfAttention } from "../../src/ops/attention.ts";
 import {
   type AttentionGeometry,
   type AttentionVariantName,
@@ -136,6 +136,49 @@ for (const { size: [examples, tokens, heads, headWidth], deviation = 1, mask: pa
           };
         },
       }));
+  });
+}
+
+// [B, T, H, K]; the mask leaves the second text nothing.
+for (
+  const [size, pattern] of [[[1, 1, 1, 8]], [[3, 5, 2, 8]], [[2, 65, 3, 12]], [
+    [2, 5, 2, 8],
+    "11010 00000",
+  ]] as const
+) {
+  const [examples, tokens, heads, headWidth] = size as readonly number[];
+  const name = `the last token's attention of ${size}${pattern ? ", masked" : ""}`;
+  Deno.test({ name, ...sharesDevice }, async () => {
+    const width = heads * headWidth, rows = examples * tokens;
+    const qkv = randomInput(1, [rows, 3 * width]);
+    const [q, k, v] = [0, 1, 2].map((part) => columns(qkv.data, 3 * width, part * width, width));
+    const mask = pattern === undefined ? undefined : maskInput(pattern);
+    const lastOf = (x: Float64Array) =>
+      Float64Array.from({ length: examples * width }, (_, at) => {
+        const example = Math.floor(at / width);
+        return x[((example + 1) * tokens - 1) * width + at % width];
+      });
+    await checkOp({
+      sums: false,
+      inputs: { qkv, ...mask && { mask } },
+      op: (graph, t) => lastTokenAttention(graph, t.qkv, { examples, heads, mask: t.mask }),
+      reference: (dy) => {
+        const size: AttentionSize = { examples, queries: 1, keys: tokens, heads, width };
+        const { out, dq, dk, dv } = expected({ q: lastOf(q), k, v, mask: mask?.data }, dy, size);
+        const dqAll = new Float64Array(rows * width);
+        for (let example = 0; example < examples; example++) {
+          dqAll.set(
+            dq.subarray(example * width, (example + 1) * width),
+            ((example + 1) * tokens - 1) * width,
+          );
+        }
+        const reduction = headWidth + tokens;
+        return {
+          output: { value: out, reduction, scale: 4 },
+          gradients: { qkv: { value: sideBySide(width, dqAll, dk, dv), reduction, scale: 4 } },
+        };
+      },
+    });
   });
 }
 

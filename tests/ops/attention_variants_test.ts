@@ -6,7 +6,7 @@ import { pooledAttention, selfAttention } from "../../src/ops/attention.ts";
 import {
   attentionVariants,
   chunkVectors,
-  defaultAttentionVariant,
+  rankedAttentionVariants,
   tiledBlock,
 } from "../../src/ops/attention_variants.ts";
 
@@ -72,16 +72,17 @@ Deno.test("a variant asks for the workgroup memory that its kernels declare, wit
   }
 });
 
-Deno.test("the default variant follows the geometry and what is known of the adapter", () => {
-  const gpu = (workgroupBytes: number) => ({ fastWorkgroupMemory: true, workgroupBytes });
-  const software = { fastWorkgroupMemory: false, workgroupBytes: 32768 };
-  assert.equal(defaultAttentionVariant(own(49, 64)), "direct");
-  assert.equal(defaultAttentionVariant(own(49, 64), software), "direct");
-  assert.equal(defaultAttentionVariant(own(49, 64), gpu(16384)), "tiled");
-  assert.equal(defaultAttentionVariant(own(49, 64), gpu(49152)), "tiled-large");
-  assert.equal(defaultAttentionVariant(probe(49, 64)), "single-query");
-  assert.equal(defaultAttentionVariant(probe(49, 64), gpu(16384)), "single-query");
-  assert.equal(defaultAttentionVariant(probe(49, 64), software), "direct");
+Deno.test("variants are ranked by the geometry and by what the adapter can run", () => {
+  const gpu = (workgroupBytes: number) => ({ software: false, workgroupBytes, workgroupInvocations: 256 });
+  const software = { software: true, workgroupBytes: 32768, workgroupInvocations: 1024 };
+  const ranked = rankedAttentionVariants;
+  assert.deepEqual(ranked(own(49, 64), software), ["direct"]);
+  assert.deepEqual(ranked(own(49, 64), gpu(16384)), ["tiled", "direct"]);
+  assert.deepEqual(ranked(own(49, 64), gpu(49152)), ["tiled-large", "tiled", "direct"]);
+  assert.deepEqual(ranked(own(49, 64), { ...gpu(49152), workgroupInvocations: 1 }), []);
+  assert.deepEqual(ranked(probe(49, 64), gpu(16384)), ["single-query", "direct"]);
+  assert.deepEqual(ranked(probe(49, 64), software), ["direct"]);
+  assert.deepEqual(ranked({ ...own(49, 64), queries: 1, lastQuery: true }, gpu(49152)), ["direct"]);
 });
 
 Deno.test("attention refuses a variant that cannot compute it, and every variant counts the same operations", () => {

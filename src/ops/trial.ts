@@ -1,0 +1,19 @@
+/**
+ * What ops share that offer a tuner a choice between variants.
+ *
+ * @module
+ */
+
+/** The class of a length: up to the same power of 2, what is best changes slowly. */
+export function shapeClass(length: number): number {
+  return 2 ** Math.ceil(Math.log2(length));
+}
+
+/** Numbers without a pattern that a wrong kernel could reproduce; their period, a prime, fits no tile. */
+export function wave(size: number): Float32Array {
+  const period = Math.min(size, 65_521);
+  const numbers = new Float32Array(size);
+  for (let i = 0; i < period; i++) numbers[i] = Math.sin(i * 1.7) / 2;
+  for (let done = period; done < size; done += period) numbers.copyWithin(done, 0, period);
+  return numbers;
+}
