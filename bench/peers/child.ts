@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lines, type Prepared, type Reply, type Request } from "./protocol.ts";
+import { lines, type Prepared, type Reply, type Request, type Timing } from "./protocol.ts";
 import type { Work } from "./work.ts";
 
 /** One process, asked one thing at a time. */
@@ -68,10 +68,9 @@ export class Child {
     return await this.#ask({ ask: "prepare", work }) as Prepared;
   }
 
-  /** Seconds of so many runs of the prepared work. */
-  async time(runs: number): Promise<number> {
-    return (await this.#ask({ ask: "time", runs }) as { seconds: number })
-      .seconds;
+  /** What so many runs of the prepared work take. */
+  async time(runs: number): Promise<Timing> {
+    return await this.#ask({ ask: "time", runs }) as Timing;
   }
 
   /** Frees the prepared work. */

@@ -22,7 +22,7 @@ export type Request =
 export type Reply =
   | { readonly adapter: string }
   | Prepared
-  | { readonly seconds: number }
+  | Timing
   | { readonly released: true }
   | { readonly error: string };
 
@@ -32,6 +32,15 @@ export interface Prepared {
   readonly digest?: Digest;
   /** Of the first steps, each before its update. */
   readonly losses?: readonly number[];
+}
+
+/** What so many runs took. */
+export interface Timing {
+  readonly seconds: number;
+  /** Compute dispatches of all the runs; null where there are none. */
+  readonly dispatches: number | null;
+  /** Submits to the queue of all the runs; null where there is no queue. */
+  readonly submits: number | null;
 }
 
 /** A work that was built. */
@@ -52,6 +61,7 @@ export async function serve(
     );
   // What a library prints must not be taken for a reply.
   console.log = console.info = console.error;
+  const counts = countCalls();
   reply({ adapter: await adapterName() });
   let current: Case | undefined;
   const answer = async (request: Request): Promise<Reply> => {
@@ -61,9 +71,10 @@ export async function serve(
         return { digest: current.digest, losses: current.losses };
       }
       case "time": {
+        counts.dispatches = counts.submits = 0;
         const start = performance.now();
         await current!.run(request.runs);
-        return { seconds: (performance.now() - start) / 1000 };
+        return { seconds: (performance.now() - start) / 1000, ...counts };
       }
       case "release":
         current?.release();
@@ -80,6 +91,21 @@ export async function serve(
       });
     }
   }
+}
+
+/** Counts what a library asks of WebGPU from here on; a call more costs nanoseconds. */
+function countCalls(): { dispatches: number; submits: number } {
+  const counts = { dispatches: 0, submits: 0 };
+  const { submit } = GPUQueue.prototype, { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+  GPUQueue.prototype.submit = function (buffers) {
+    counts.submits++;
+    return submit.call(this, buffers);
+  };
+  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (x, y, z) {
+    counts.dispatches++;
+    return dispatchWorkgroups.call(this, x, y, z);
+  };
+  return counts;
 }
 
 /** The adapter that all libraries ask for: the system's fastest. */

@@ -2,17 +2,17 @@
  * superbatch beside other libraries, in one run on one adapter: products, layer norm, attention and whole training
  * steps, with jax-js and TensorFlow.js on WebGPU, and steps with PyTorch where it is installed. Prints Markdown.
  *
- *     deno run -A bench/peers/run.ts [--only TEXT] [--presets] [--json FILE]
+ *     deno run -A bench/peers/run.ts [--only TEXT] [--presets S/16:256,B/16:256] [--json FILE]
  *
- * `--only` keeps the works whose name contains the text. `--presets` adds S/16 and B/16, for real GPUs, without the
- * WebGPU peers. Every library has a process and a device of its own, and they take turns, round by round; the best
- * round counts. What a library computes is compared with superbatch's before it is timed: products and norms by a
- * digest, steps by the first loss and by the loss after ten updates. A difference ends the run.
+ * `--only` keeps the works whose name contains the text. `--presets` adds steps of presets at a batch size, for real
+ * GPUs, beside PyTorch only. Every library has a process and a device of its own, and they take turns, round by round;
+ * the best round counts. What a library computes is compared with superbatch's before it is timed: kernels by a digest
+ * of the result, steps by the first loss and by the loss after ten updates. A difference ends the run.
  */
-import { preset } from "../../src/models/config.ts";
+import { preset, type PresetName, presetNames } from "../../src/models/config.ts";
 import { Child } from "./child.ts";
 import { type Contestant, measure, type Row } from "./compare.ts";
-import { markdownTable } from "./table.ts";
+import { dispatchLine, markdownTable } from "./table.ts";
 import { kernelWorks, largerConfig, type NamedWork, type Work } from "./work.ts";
 
 const folder = new URL(".", import.meta.url);
@@ -23,9 +23,7 @@ function option(name: string): string | null {
   const at = Deno.args.indexOf(name);
   return at < 0 ? null : Deno.args[at + 1];
 }
-const only = option("--only") ?? "",
-  jsonFile = option("--json"),
-  presets = Deno.args.includes("--presets");
+const only = option("--only") ?? "", jsonFile = option("--json");
 
 const pins = (JSON.parse(await Deno.readTextFile(path("deno.json"))) as {
   imports: Record<string, string>;
@@ -56,12 +54,15 @@ const steps = chosen([
   step("step of mini, b = 64", preset("mini"), 64),
   step("step, width 192, 2 blocks, 64 + 16 tokens, b = 32", largerConfig(), 32),
 ]);
-const presetSteps = presets
-  ? chosen([
-    step("step of S/16, b = 256", preset("S/16"), 256),
-    step("step of B/16, b = 256", preset("B/16"), 256),
-  ])
-  : [];
+const presetSteps = chosen(
+  (option("--presets")?.split(",") ?? []).map((item) => {
+    const [name, batch] = item.split(":");
+    if (!presetNames.includes(name as PresetName) || !(Number(batch) > 0)) {
+      throw new TypeError(`"${item}" is no preset with a batch size: write it like S/16:256`);
+    }
+    return step(`step of ${name}, b = ${batch}`, preset(name as PresetName), Number(batch));
+  }),
+);
 
 /** PyTorch's variants on this machine, each as "device dtype"; null when there is no PyTorch. */
 async function torchVariants(): Promise<
@@ -144,13 +145,11 @@ try {
     }
     return rows;
   };
+  const onGpu = torches.filter(({ child }) => child.name.includes("cuda"));
   const tables = [
     await run(kernels, [own, ...peers]),
     await run(steps, [own, ...peers, ...torches]),
-    await run(presetSteps, [
-      own,
-      ...torches.filter(({ child }) => !child.name.includes("cpu")),
-    ]),
+    await run(presetSteps, [own, ...(onGpu.length > 0 ? onGpu : torches)]),
   ].filter((rows) => rows.length > 0);
 
   const date = new Date().toISOString().slice(0, 10);
@@ -166,7 +165,15 @@ try {
     `\`${command}\`: Deno ${versions.deno}, jax-js ${versions["jax-js"]}, TensorFlow.js ${versions.tfjs}, ` +
       (torch ? `PyTorch ${torch.version}` : "no PyTorch (python3 with torch was not found)"),
   );
-  for (const rows of tables) console.log(`\n${markdownTable(rows)}`);
+  const isTorch = (library: string) => library.startsWith("torch");
+  for (const rows of tables) {
+    for (const shows of [(library: string) => !isTorch(library), isTorch]) {
+      if (rows[0].entries.slice(1).some(({ library }) => shows(library))) {
+        console.log(`\n${markdownTable(rows, shows)}`);
+      }
+    }
+    if (rows[0].kind === "step") console.log(["", ...rows.map(dispatchLine)].join("\n"));
+  }
   if (jsonFile) {
     const result = {
       date,

@@ -25,8 +25,25 @@ function ratio(own: Entry, peer: Entry): string {
   return `${times < 1 ? "**" : ""}${times.toFixed(2)}${times < 1 ? "**" : ""}`;
 }
 
-/** One table over rows that the same libraries ran. */
-export function markdownTable(rows: readonly Row[]): string {
+/** What one run of a work asks of the queue, library by library. */
+export function dispatchLine({ name, entries }: Row): string {
+  const parts = entries.filter(({ dispatches }) => dispatches !== null).map((
+    { library, dispatches, submits },
+  ) => `${library} ${dispatches!.toFixed(0)} in ${Math.max(1, submits!).toFixed(0)}`);
+  return `Dispatches in submits, ${name}: ${parts.join(", ")}.`;
+}
+
+/**
+ * A table of superbatch, which is the first entry of every row, and some of its peers.
+ *
+ * @param all works that the same libraries ran
+ * @param shows which peers stand in it
+ */
+export function markdownTable(all: readonly Row[], shows: (library: string) => boolean): string {
+  const rows = all.map((row) => ({
+    ...row,
+    entries: row.entries.filter(({ library }, i) => i === 0 || shows(library)),
+  }));
   const [own, ...peers] = rows[0].entries.map(({ library }) => library);
   const header = [
     `| work | ${own} |`,

@@ -108,8 +108,8 @@ async function prepareKernel(work: Exclude<Work, Step>): Promise<Case> {
     }
     case "layer norm": {
       const x = filled(1, work.rows, work.width),
-        weight = filled(2, work.width),
-        bias = filled(3, work.width);
+        weight = filled(2, 1, work.width),
+        bias = filled(3, 1, work.width);
       // Its fused normalisation serves forward; its gradient does not take means of rows.
       once = () => {
         const { mean, variance } = tf.moments(x, -1, true);

@@ -136,7 +136,7 @@ def serve(variant):
                 step = prepare(request["work"], variant)
                 reply(losses=[step.run().item() for _ in range(CHECKED_STEPS)])
             elif request["ask"] == "time":
-                reply(seconds=seconds(step, request["runs"]))
+                reply(seconds=seconds(step, request["runs"]), dispatches=None, submits=None)
             else:
                 step = None
                 if variant.startswith("cuda"):
