@@ -1,0 +1,60 @@
+/**
+ * The comparison as Markdown, for docs/benchmarks.md.
+ *
+ * @module
+ */
+
+import type { Entry, Row } from "./compare.ts";
+
+const number = (value: number) =>
+  value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+
+function absolute(
+  { seconds, flopsPerSecond, examplesPerSecond, error }: Entry,
+): string {
+  if (seconds === null) return error ? "did not run" : "–";
+  const time = seconds >= 1 ? `${number(seconds)} s` : `${number(seconds * 1e3)} ms`;
+  if (flopsPerSecond !== null) return `${number(flopsPerSecond / 1e9)} GFLOP/s`;
+  return examplesPerSecond !== null ? `${time} (${number(examplesPerSecond)}/s)` : time;
+}
+
+/** How many times superbatch's rate is the peer's; below 1 the peer is faster. */
+function ratio(own: Entry, peer: Entry): string {
+  if (own.seconds === null || peer.seconds === null) return "–";
+  const times = peer.seconds / own.seconds;
+  return `${times < 1 ? "**" : ""}${times.toFixed(2)}${times < 1 ? "**" : ""}`;
+}
+
+/** What one run of a work asks of the queue, library by library. */
+export function dispatchLine({ name, entries }: Row): string {
+  const parts = entries.filter(({ dispatches }) => dispatches !== null).map((
+    { library, dispatches, submits },
+  ) => `${library} ${dispatches!.toFixed(0)} in ${Math.max(1, submits!).toFixed(0)}`);
+  return `Dispatches in submits, ${name}: ${parts.join(", ")}.`;
+}
+
+/**
+ * A table of superbatch, which is the first entry of every row, and some of its peers.
+ *
+ * @param all works that the same libraries ran
+ * @param shows which peers stand in it
+ */
+export function markdownTable(all: readonly Row[], shows: (library: string) => boolean): string {
+  const rows = all.map((row) => ({
+    ...row,
+    entries: row.entries.filter(({ library }, i) => i === 0 || shows(library)),
+  }));
+  const [own, ...peers] = rows[0].entries.map(({ library }) => library);
+  const header = [
+    `| work | ${own} |`,
+    ...peers.map((peer) => ` ${peer} | ${own} ÷ ${peer} |`),
+  ].join("");
+  const rule = `|---|---|${"---|---|".repeat(peers.length)}`;
+  const lines = rows.map(({ name, entries: [first, ...others] }) =>
+    [
+      `| ${name} | ${absolute(first)} |`,
+      ...others.map((entry) => ` ${absolute(entry)} | ${ratio(first, entry)} |`),
+    ].join("")
+  );
+  return [header, rule, ...lines].join("\n");
+}
