@@ -57,7 +57,7 @@ function record(graph: Graph, work: Kernel): Tensor {
 }
 
 async function prepareKernel(work: Kernel): Promise<Case> {
-  const graph = new Graph(), y = record(graph, work), sizeBytes = y.size * 4;
+  const graph = new Graph(device), y = record(graph, work), sizeBytes = y.size * 4;
   const buffer = device.createBuffer("result", sizeBytes);
   graph.place(y, { buffer, offsetBytes: 0, sizeBytes });
   const program = await Program.compile(device, graph, work.kind);
