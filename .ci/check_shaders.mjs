@@ -24,7 +24,8 @@ await page.goto("file:///dev/null"); // a page of its own: WebGPU wants a secure
 const messages = await page.evaluate(async (shaders) => {
   const adapter = await navigator.gpu?.requestAdapter();
   if (!adapter) return ["no WebGPU adapter in this browser"];
-  const device = await adapter.requestDevice();
+  const requiredFeatures = ["subgroups"].filter((feature) => adapter.features.has(feature));
+  const device = await adapter.requestDevice({ requiredFeatures });
   const found = [];
   for (const { name, source, entries } of shaders) {
     device.pushErrorScope("validation");

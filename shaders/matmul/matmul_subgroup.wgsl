@@ -3,7 +3,8 @@
 // The LANES invocations share ROWS rows of A: each lane reads its part of them and the others get it by broadcast, so
 // a value of A is read once for LANES · COLUMNS products. Each lane has its own COLUMNS columns of B. On adapters where
 // a read costs much more than a multiply-add, such as software ones, this is what counts.
-// LANES must be the adapter's subgroup size. Rows and columns past the edge are clamped when read, dropped when written.
+// LANES must be the adapter's subgroup size. The text is valid with its loops expanded only, because the lane of a
+// broadcast must be constant. Rows and columns past the edge are clamped when read, dropped when written.
 
 alias Vector = vec4f;
 const WIDTH: u32 = 4u;

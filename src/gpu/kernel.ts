@@ -67,8 +67,8 @@ export class Kernel {
  * The `enable` lines that a text needs in this runtime. WGSL wants one for subgroups, but Deno's compiler has them
  * without and refuses the line.
  */
-export function enableLines(source: string): string {
-  return /\bsubgroup\w+\(/.test(source) && !("Deno" in globalThis) ? "enable subgroups;\n" : "";
+export function enableLines(source: string, inDeno: boolean = Object.hasOwn(globalThis, "Deno")): string {
+  return /\bsubgroup\w+\(/.test(source) && !inDeno ? "enable subgroups;\n" : "";
 }
 
 /** The bytes of a uniform block. */
