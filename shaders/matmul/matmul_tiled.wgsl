@@ -20,12 +20,20 @@ const TILE_ROWS: u32 = GROUP_ROWS * ROW_VECTORS; // TILE_M in vectors
 const TILE_COLUMNS: u32 = GROUP_COLUMNS * COLUMN_VECTORS; // TILE_N in vectors
 const A_VECTORS: u32 = TILE_ROWS * TILE_K;
 const B_VECTORS: u32 = TILE_COLUMNS * TILE_K;
-const INNER_VECTORS: u32 = TILE_K / 4u;
+const A_BLOCKS: u32 = A_VECTORS / 4u; // of 4 × 4
+const B_BLOCKS: u32 = B_VECTORS / 4u;
+// Turns in which all invocations together read a part of A or B, by vectors or by blocks.
+const A_TURNS: u32 = (A_VECTORS + INVOCATIONS - 1u) / INVOCATIONS;
+const B_TURNS: u32 = (B_VECTORS + INVOCATIONS - 1u) / INVOCATIONS;
+const A_BLOCK_TURNS: u32 = (A_BLOCKS + INVOCATIONS - 1u) / INVOCATIONS;
+const B_BLOCK_TURNS: u32 = (B_BLOCKS + INVOCATIONS - 1u) / INVOCATIONS;
 
 // @include matmul_frame.wgsl
 
-var<workgroup> tile_a: array<vec4f, A_VECTORS>; // [k, row / 4]
-var<workgroup> tile_b: array<vec4f, B_VECTORS>; // [k, column / 4]
+// [k][vector of an invocation][invocation]: in the inner loop only the last index is known at run time, and it is always
+// the same, so that the clamp that guards it is computed once.
+var<workgroup> tile_a: array<array<array<vec4f, GROUP_ROWS>, ROW_VECTORS>, TILE_K>;
+var<workgroup> tile_b: array<array<array<vec4f, GROUP_COLUMNS>, COLUMN_VECTORS>, TILE_K>;
 
 // Vector `at` of row `line` of a matrix whose rows hold `width` vectors; zero past the end of k.
 fn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
@@ -61,50 +69,74 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   }
   for (var k = range.x; k < range.y; k += TILE_K) {
     if (TRANSPOSE_A) {
-      for (var at = local; at < A_VECTORS; at += INVOCATIONS) {
-        let kk = k + at / TILE_ROWS;
-        let place = min(first_row + at % TILE_ROWS, params.m / 4u - 1u);
-        tile_a[at] = from_a(a_base, kk, place, params.m / 4u, kk < range.y);
+      // @unroll
+      for (var turn = 0u; turn < A_TURNS; turn++) {
+        let at = turn * INVOCATIONS + local;
+        if (at < A_VECTORS) {
+          let kk = at / TILE_ROWS;
+          let place = at % TILE_ROWS;
+          let source = min(first_row + place, params.m / 4u - 1u);
+          tile_a[kk][place / GROUP_ROWS][place % GROUP_ROWS] =
+            from_a(a_base, k + kk, source, params.m / 4u, k + kk < range.y);
+        }
       }
     } else {
       // Blocks of 4 × 4, turned in registers.
-      for (var at = local; at < TILE_ROWS * INNER_VECTORS; at += INVOCATIONS) {
-        let place = at % TILE_ROWS;
-        let kk = at / TILE_ROWS * 4u;
-        let line = (first_row + place) * 4u;
-        let last = params.m - 1u;
-        let inside = k + kk < range.y;
-        let r0 = from_a(a_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r1 = from_a(a_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r2 = from_a(a_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r3 = from_a(a_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
-        tile_a[kk * TILE_ROWS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);
-        tile_a[(kk + 1u) * TILE_ROWS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);
-        tile_a[(kk + 2u) * TILE_ROWS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);
-        tile_a[(kk + 3u) * TILE_ROWS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);
+      // @unroll
+      for (var turn = 0u; turn < A_BLOCK_TURNS; turn++) {
+        let at = turn * INVOCATIONS + local;
+        if (at < A_BLOCKS) {
+          let place = at % TILE_ROWS;
+          let kk = at / TILE_ROWS * 4u;
+          let line = (first_row + place) * 4u;
+          let last = params.m - 1u;
+          let inside = k + kk < range.y;
+          let r0 = from_a(a_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r1 = from_a(a_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r2 = from_a(a_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r3 = from_a(a_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let i = place / GROUP_ROWS;
+          let j = place % GROUP_ROWS;
+          tile_a[kk][i][j] = vec4f(r0.x, r1.x, r2.x, r3.x);
+          tile_a[kk + 1u][i][j] = vec4f(r0.y, r1.y, r2.y, r3.y);
+          tile_a[kk + 2u][i][j] = vec4f(r0.z, r1.z, r2.z, r3.z);
+          tile_a[kk + 3u][i][j] = vec4f(r0.w, r1.w, r2.w, r3.w);
+        }
       }
     }
     if (TRANSPOSE_B) {
-      for (var at = local; at < TILE_COLUMNS * INNER_VECTORS; at += INVOCATIONS) {
-        let place = at % TILE_COLUMNS;
-        let kk = at / TILE_COLUMNS * 4u;
-        let line = (first_column + place) * 4u;
-        let last = params.n - 1u;
-        let inside = k + kk < range.y;
-        let r0 = from_b(b_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r1 = from_b(b_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r2 = from_b(b_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
-        let r3 = from_b(b_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
-        tile_b[kk * TILE_COLUMNS + place] = vec4f(r0.x, r1.x, r2.x, r3.x);
-        tile_b[(kk + 1u) * TILE_COLUMNS + place] = vec4f(r0.y, r1.y, r2.y, r3.y);
-        tile_b[(kk + 2u) * TILE_COLUMNS + place] = vec4f(r0.z, r1.z, r2.z, r3.z);
-        tile_b[(kk + 3u) * TILE_COLUMNS + place] = vec4f(r0.w, r1.w, r2.w, r3.w);
+      // @unroll
+      for (var turn = 0u; turn < B_BLOCK_TURNS; turn++) {
+        let at = turn * INVOCATIONS + local;
+        if (at < B_BLOCKS) {
+          let place = at % TILE_COLUMNS;
+          let kk = at / TILE_COLUMNS * 4u;
+          let line = (first_column + place) * 4u;
+          let last = params.n - 1u;
+          let inside = k + kk < range.y;
+          let r0 = from_b(b_base, min(line, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r1 = from_b(b_base, min(line + 1u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r2 = from_b(b_base, min(line + 2u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let r3 = from_b(b_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
+          let i = place / GROUP_COLUMNS;
+          let j = place % GROUP_COLUMNS;
+          tile_b[kk][i][j] = vec4f(r0.x, r1.x, r2.x, r3.x);
+          tile_b[kk + 1u][i][j] = vec4f(r0.y, r1.y, r2.y, r3.y);
+          tile_b[kk + 2u][i][j] = vec4f(r0.z, r1.z, r2.z, r3.z);
+          tile_b[kk + 3u][i][j] = vec4f(r0.w, r1.w, r2.w, r3.w);
+        }
       }
     } else {
-      for (var at = local; at < B_VECTORS; at += INVOCATIONS) {
-        let kk = k + at / TILE_COLUMNS;
-        let place = min(first_column + at % TILE_COLUMNS, columns - 1u);
-        tile_b[at] = from_b(b_base, kk, place, columns, kk < range.y);
+      // @unroll
+      for (var turn = 0u; turn < B_TURNS; turn++) {
+        let at = turn * INVOCATIONS + local;
+        if (at < B_VECTORS) {
+          let kk = at / TILE_COLUMNS;
+          let place = at % TILE_COLUMNS;
+          let source = min(first_column + place, columns - 1u);
+          tile_b[kk][place / GROUP_COLUMNS][place % GROUP_COLUMNS] =
+            from_b(b_base, k + kk, source, columns, k + kk < range.y);
+        }
       }
     }
     workgroupBarrier();
@@ -113,11 +145,11 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       var left: array<vec4f, ROW_VECTORS>;
       // @unroll
       for (var i = 0u; i < ROW_VECTORS; i++) {
-        left[i] = tile_a[kk * TILE_ROWS + i * GROUP_ROWS + my_row];
+        left[i] = tile_a[kk][i][my_row];
       }
       // @unroll
       for (var j = 0u; j < COLUMN_VECTORS; j++) {
-        let right = tile_b[kk * TILE_COLUMNS + j * GROUP_COLUMNS + my_column];
+        let right = tile_b[kk][j][my_column];
         if (COLUMN_SUMS) { column_sum[j] += right; }
         // @unroll
         for (var i = 0u; i < ROWS; i++) {

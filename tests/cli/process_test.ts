@@ -89,7 +89,7 @@ Deno.test("plan tells what a step would take, and fails with a way out when it d
   for (const name of ["parameters", "gradients", "moments", "inputs", "temporaries", "total"]) {
     assert.match(fits.out, new RegExp(`^${name} +[\\d.]+ [KM]iB`, "m"));
   }
-  assert.match(fits.out, /^score +[\d.]+ GFLOP +\d+ dispatches$/m);
+  assert.match(fits.out, /^score +[\d.]+ [GM]FLOP +\d+ dispatches$/m);
   assert.match(fits.out, /^The largest of \d+ buffers[^]*\[.*train.*\]$/m);
 
   // 192 MiB of hidden activations, where the software adapter binds 128.
