@@ -18,11 +18,20 @@ function absolute(
   return examplesPerSecond !== null ? `${time} (${number(examplesPerSecond)}/s)` : time;
 }
 
-/** How many times superbatch's rate is the peer's; below 1 the peer is faster. */
+/** A best time and the rounds' median may tell ratios apart by this factor before both are shown. */
+const STEADY = 1.15;
+
+/**
+ * How many times superbatch's rate is the peer's, from the best times; below 1 the peer is faster. The median over the
+ * rounds stands beside it where it differs, as when another process slowed one of the best rounds.
+ */
 function ratio(own: Entry, peer: Entry): string {
   if (own.seconds === null || peer.seconds === null) return "–";
-  const times = peer.seconds / own.seconds;
-  return `${times < 1 ? "**" : ""}${times.toFixed(2)}${times < 1 ? "**" : ""}`;
+  const best = peer.seconds / own.seconds;
+  const rounds = peer.rounds.map((seconds, round) => seconds / own.rounds[round]).toSorted((a, b) => a - b);
+  const median = rounds[Math.floor(rounds.length / 2)];
+  const text = best < 1 ? `**${best.toFixed(2)}**` : best.toFixed(2);
+  return Math.max(median / best, best / median) > STEADY ? `${text} (median ${median.toFixed(2)})` : text;
 }
 
 /** What one run of a work asks of the queue, library by library. */
