@@ -42,6 +42,8 @@ export function embedTokens(
   graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, tokens, table, position, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP },
+    // Of the table at most one row a token.
+    bytes: tokens.sizeBytes + position.sizeBytes + y.sizeBytes + Math.min(table.sizeBytes, y.sizeBytes),
   });
   if (!index) return y;
   const { positions, segmentOffsets, tokenSegments, slots } = index;

@@ -115,7 +115,11 @@ export function adamW(
       parameter: graph.external("parameters", [size], parameters),
       first_moment: graph.external("first moments", [size], firstMoment),
       second_moment: graph.external("second moments", [size], secondMoment),
-    }, { workgroups: linearGrid(size, WORKGROUP), constants });
+    }, {
+      workgroups: linearGrid(size, WORKGROUP),
+      constants,
+      bytes: 7 * 4 * size, // the gradient read; parameter and both moments read and written
+    });
   });
   return clip;
 }

@@ -90,7 +90,12 @@ export function selectJoint(graph: Graph, scores: Scores, request: SelectionRequ
     logits,
     indices,
     row_sums: rowSums,
-  }, { workgroups: linearGrid(batch, WORKGROUP), constants, flops: 2 * batch * batch * flopsPerPair });
+  }, {
+    workgroups: linearGrid(batch, WORKGROUP),
+    constants,
+    flops: 2 * batch * batch * flopsPerPair,
+    bytes: 4 * batch * flopsPerPair + indices.sizeBytes + rowSums.sizeBytes, // the selected rows alone
+  });
   const learnability = graph.temporary("batch learnability", [1]);
   graph.dispatch(shader, "finish", {
     params: { ...common, first: 0, members: batch },
