@@ -25,6 +25,8 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/select.ts")).select(invocation);
     case "tune":
       return await (await import("./src/cli/tune.ts")).tune(invocation);
+    case "profile":
+      return await (await import("./src/cli/profile.ts")).profile(invocation);
     case "info":
       return await (await import("./src/cli/info.ts")).info(invocation);
     case "test":

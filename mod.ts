@@ -42,7 +42,8 @@ export {
   type VisionConfig,
 } from "./src/models/config.ts";
 export { DualEncoder } from "./src/models/model.ts";
-export type { DispatchTime } from "./src/gpu/profiler.ts";
+export type { ProfileOptions } from "./src/gpu/profiler.ts";
+export type { DispatchProfile, ProgramProfile } from "./src/graph/profile.ts";
 export type { LossName } from "./src/losses/contrastive.ts";
 export type { AdamWOptions } from "./src/optim/adamw.ts";
 export {

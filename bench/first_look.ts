@@ -170,7 +170,8 @@ async function stepTable(name: string, config: DualEncoderConfig, batch: number)
       } % of peak), ${trainer.plan.dispatches} dispatches\n`,
   );
   if (!device.has("timestamp-query")) return;
-  const byLabel = Map.groupBy(await trainer.profile(), ({ label }) => label);
+  const { dispatches } = await trainer.profile();
+  const byLabel = Map.groupBy(dispatches!, ({ label }) => label);
   const sums = [...byLabel].map(([label, times]) => ({
     label,
     count: times.length,

@@ -279,6 +279,58 @@ const info = command(
   { brief: message`Show the GPU adapter, its features and limits.` },
 );
 
+const profile = command(
+  "profile",
+  object({
+    action: constant("profile"),
+    model: optional(option("--model", "--preset", choice(presetNames, { metavar: "MODEL" }), {
+      description: message`Size of the model (mini).`,
+    })),
+    batch: optional(
+      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
+    ),
+    filterRatio: optional(option("--filter-ratio", ratio(), {
+      description: message`Share of each super-batch that is left out, f (0.9).`,
+    })),
+    chunks: optional(
+      option("--chunks", integer({ min: 1 }), {
+        description: message`Draws that make up a selection, N (8).`,
+      }),
+    ),
+    sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
+      description: message`How the batch is chosen: joint is JEST (joint).`,
+    })),
+    patchSize: optional(option("--patch-size", "--patch", integer({ min: 1 }), {
+      description: message`Side of the image patches in pixels (the model's).`,
+    })),
+    steps: optional(option("--steps", integer({ min: 1, max: 1000 }), {
+      description: message`Runs of the step that are measured (as many as take long enough).`,
+    })),
+    by: withDefault(
+      option("--by", choice(["op", "shape"], { metavar: "KEY" }), {
+        description: message`What the table tells apart: ops, or ops and their shapes m×k×n (op).`,
+      }),
+      "op" as const,
+    ),
+    out: withDefault(
+      option("--out", string({ metavar: "FOLDER|FILE" }), {
+        description:
+          message`Where the roofline goes: a folder, or a file that ends in .html or .svg (profile.html).`,
+      }),
+      "profile.html",
+    ),
+    json: yes("--json", message`Print one line of JSON.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  {
+    brief: message`Show where a training step's time goes.`,
+    description:
+      message`Runs a training step on random data, times every dispatch, and holds each against what this adapter \
+can do at all, measured on the spot: multiply-adds in registers, copying, launching. Draws a roofline.`,
+    usageLine,
+  },
+);
+
 const test = command(
   "test",
   object({
@@ -290,7 +342,7 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-const everything = or(train, plan, evaluateRun, search, select, tune, info, test, {
+const everything = or(train, plan, evaluateRun, search, select, tune, profile, info, test, {
   errors: {
     noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
       optionName("--help")
@@ -308,6 +360,7 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   search,
   select,
   tune,
+  profile,
   info,
   test,
 };

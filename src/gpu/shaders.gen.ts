@@ -1131,6 +1131,42 @@ export const attentionTiledBackward = {
   }
 } as const satisfies Shader;
 
+/** shaders/bench/copy.wgsl */
+export const copy = {
+  "name": "copy",
+  "source": "// A copy, y = x, in vectors of four: the rate that no kernel that moves data can exceed by much.\n//\n// One invocation moves one vector. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // vectors\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<vec4u>; // [size]\n@group(0) @binding(2) var<storage, read_write> y: array<vec4u>; // [size]\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i < params.size) { y[i] = x[i]; }\n}\n",
+  "constants": {
+    "WORKGROUP": "u32"
+  },
+  "entryPoints": {
+    "forward": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4u"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 2,
+          "element": "vec4u"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
 /** shaders/bench/fma.wgsl */
 export const fma = {
   "name": "fma",

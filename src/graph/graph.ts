@@ -12,7 +12,7 @@ import { type AdapterTraits, type BufferRange, type HostArray, portableTraits } 
 import { linearGrid, type Workgroups } from "../gpu/recorder.ts";
 import { add } from "../gpu/shaders.gen.ts";
 import type { Arguments, Constants, EntryName, Shader } from "../gpu/shader.ts";
-import { type DType, type Shape, Tensor, TensorStorage } from "./tensor.ts";
+import { boundBytes, type DType, type Shape, Tensor, TensorStorage } from "./tensor.ts";
 
 /** How one entry point is run. */
 export interface DispatchOptions<S extends Shader> {
@@ -20,6 +20,11 @@ export interface DispatchOptions<S extends Shader> {
   readonly constants?: Constants<S>;
   /** Floating-point operations of a matrix product or attention (a multiply-add counts 2); 0 for all else. */
   readonly flops?: number;
+  /**
+   * Bytes that it reads and writes, an estimate for the profiler; what it binds, each byte once, when left out. An op
+   * states its own where it touches only a part, or reads what it also writes.
+   */
+  readonly bytes?: number;
 }
 
 /** A recorded dispatch. */
@@ -33,6 +38,8 @@ export interface Dispatch {
   readonly writes: { readonly [binding: string]: Tensor };
   readonly workgroups: Workgroups;
   readonly flops: number;
+  /** Bytes read and written, an estimate. */
+  readonly bytes: number;
   /** The part of the step that it belongs to, such as `score` or `train`. */
   readonly phase: string;
 }
@@ -215,6 +222,7 @@ export class Graph {
         }
       }
     }
+    const bound = [...Object.values(reads), ...Object.values(writes)];
     this.dispatches.push({
       shader,
       entry,
@@ -224,6 +232,7 @@ export class Graph {
       writes,
       workgroups: options.workgroups,
       flops: options.flops ?? 0,
+      bytes: options.bytes ?? boundBytes(bound.filter((tensor) => tensor !== this.nothing)),
       phase: this.#phase,
     });
   }

@@ -97,3 +97,17 @@ export function expectShape(tensor: Tensor, shape: Shape, role: string): void {
     );
   }
 }
+
+/** Bytes that some tensors cover together: what several of them view counts once. */
+export function boundBytes(tensors: readonly Tensor[]): number {
+  let bytes = 0;
+  for (const views of Map.groupBy(tensors, ({ storage }) => storage).values()) {
+    let covered = 0;
+    for (const { offsetBytes, sizeBytes } of views.toSorted((a, b) => a.offsetBytes - b.offsetBytes)) {
+      const end = offsetBytes + sizeBytes;
+      bytes += Math.max(0, end - Math.max(offsetBytes, covered));
+      covered = Math.max(covered, end);
+    }
+  }
+  return bytes;
+}

@@ -51,6 +51,8 @@ export function embedTokens(
   graph.dispatch(shader, "forward", { params: { ...params, size: y.size / 4 }, tokens, table, position, y }, {
     workgroups: linearGrid(y.size / 4, WORKGROUP),
     constants: { WORKGROUP },
+    // Of the table at most one row a token.
+    bytes: tokens.sizeBytes + position.sizeBytes + y.sizeBytes + Math.min(table.sizeBytes, y.sizeBytes),
   });
   if (!index) return y;
   const { positions, segmentOffsets, tokenSegments, slots } = index;

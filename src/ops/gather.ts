@@ -26,6 +26,7 @@ export function gatherRows(graph: Graph, x: Tensor, indices: Tensor): Tensor {
   graph.dispatch(shader, "forward", { params, x, indices, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP, INDEXED: true },
+    bytes: 2 * y.sizeBytes + indices.sizeBytes,
   });
   return y;
 }
@@ -70,6 +71,7 @@ export function lastTokens(graph: Graph, x: Tensor, tokens: number): Tensor {
   graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, x, indices: graph.nothing, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP, INDEXED: false },
+    bytes: 2 * y.sizeBytes,
   });
   return graph.differentiate(y, [x], (dy) => {
     graph.contribute(x, (addend) => {

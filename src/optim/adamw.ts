@@ -119,7 +119,11 @@ export function adamW(
       parameter: graph.external("parameters", [size], parameters),
       first_moment: graph.external("first moments", [size], firstMoment),
       second_moment: graph.external("second moments", [size], secondMoment),
-    }, { workgroups: linearGrid(size / 4, WORKGROUP), constants });
+    }, {
+      workgroups: linearGrid(size / 4, WORKGROUP),
+      constants,
+      bytes: 7 * 4 * size, // the gradient read; parameter and both moments read and written
+    });
   });
   return clip;
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type DispatchTime, profile } from "../gpu/profiler.ts";
+import type { ProfileOptions } from "../gpu/profiler.ts";
 import type { Choice } from "../graph/graph.ts";
+import { profileProgram, type ProgramProfile } from "../graph/profile.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { stepState } from "../optim/adamw.ts";
 import { warmUpCosine } from "../optim/schedule.ts";
@@ -133,12 +134,11 @@ export class Trainer implements Disposable {
   }
 
   /**
-   * Runs the step once more with every dispatch timed; the parameters move on, so use a trainer that you throw away.
-   *
-   * @throws RangeError when the adapter has no timestamps
+   * Measures the latest step by running it many times more, on the data that it had. The parameters move on, so use a
+   * trainer that you throw away. Without timestamps on the adapter only the whole is timed.
    */
-  async profile(): Promise<DispatchTime[]> {
-    return await profile(this.model.device, this.compiled.program.recording);
+  async profile(options?: ProfileOptions): Promise<ProgramProfile> {
+    return await profileProgram(this.model.device, this.compiled.program, options);
   }
 
   /**

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { profile } from "../../src/gpu/profiler.ts";
 import { Graph } from "../../src/graph/graph.ts";
+import { profileProgram } from "../../src/graph/profile.ts";
 import { Program } from "../../src/graph/program.ts";
 import { gelu } from "../../src/ops/gelu.ts";
 import { matmul } from "../../src/ops/matmul.ts";
@@ -18,9 +18,13 @@ Deno.test({
     matmul(graph, a, a);
     using program = await Program.compile(device, graph, "profiled");
     const buffers = device.counters.allocatedBytes;
-    const times = await profile(device, program.recording);
+    const { dispatches, milliseconds, count } = await profileProgram(device, program, { runs: 3 });
+    assert.ok(dispatches, "the test adapter has timestamps");
+    const times = dispatches;
+    assert.equal(count, 2);
     assert.deepEqual(times.map(({ label }) => label), ["gelu.forward", "matmul_subgroup.forward"]);
     assert.ok(times.every(({ milliseconds }) => milliseconds >= 0));
+    assert.ok(Math.abs(times[0].milliseconds + times[1].milliseconds - milliseconds) < 1e-9);
     assert.ok(times[1].milliseconds > times[0].milliseconds, JSON.stringify(times));
     assert.equal(device.counters.allocatedBytes, buffers, "the profiler frees its buffer");
   },

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { profileOptions } from "../config/profile_options.ts";
+import { Device } from "../gpu/device.ts";
+import { preset } from "../models/config.ts";
+import { renderProfilePage, renderProfileSvg } from "../report/profile_page.ts";
+import { noTimestamps, profileText } from "../report/profile_text.ts";
+import { profileStep } from "../run/profile_step.ts";
+import { writeError, writeFileAtomic } from "../storage/files.ts";
+import type { InvocationOf } from "./command_line.ts";
+import { ExitCode, UsageError } from "./errors.ts";
+import { Progress } from "./progress.ts";
+
+/** The picture's name where only a folder is given. */
+const FILE_NAME = "profile.html";
+
+/** Where the picture goes, and whether it replaces another. */
+interface Destination {
+  readonly path: string;
+  readonly replaces: boolean;
+}
+
+/**
+ * The file that `--out` means: a name that ends in .html or .svg is a file's, all else a folder's, which is made.
+ *
+ * @throws FileError when the folder cannot be made, or the file is a folder
+ */
+export async function profileDestination(out: string): Promise<Destination> {
+  const isFile = /\.(html|svg)$/i.test(out);
+  const path = isFile ? out : join(out, FILE_NAME);
+  if (!isFile) {
+    await Deno.mkdir(out, { recursive: true }).catch((cause) => {
+      throw writeError(path, cause);
+    });
+  }
+  try {
+    const { isDirectory } = await Deno.stat(path);
+    if (isDirectory) throw new UsageError(`--out ${path} is a folder: give the name of a file in it`);
+    return { path, replaces: true };
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return { path, replaces: false };
+  }
+}
+
+/** `superbatch profile`. */
+export async function profile(options: InvocationOf<"profile">): Promise<number> {
+  const { action: _, out, json, quiet, by, steps, ...input } = options;
+  let shapes;
+  try {
+    shapes = profileOptions(input);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  const { path, replaces } = await profileDestination(out); // before minutes of measuring
+  using device = await Device.open();
+  const progress = new Progress(undefined, quiet);
+  const measured = await profileStep(device, { ...shapes, config: preset(shapes.model), steps }, {
+    onStage: (stage) => progress.log(`Measuring ${stage}`),
+  });
+  const svg = /\.svg$/i.test(path);
+  // Without timestamps there is nothing to draw, but the page still tells the rest.
+  const drawn = !svg || measured.ops !== null;
+  if (drawn) await writeFileAtomic(path, svg ? renderProfileSvg(measured) : renderProfilePage(measured));
+  if (json) console.log(JSON.stringify({ ...measured, picture: drawn ? path : null }));
+  else {
+    console.log(profileText(measured, by));
+    if (drawn) console.log(`\nRoofline: ${path}${replaces ? " (in place of the one that was there)" : ""}`);
+  }
+  if (json && measured.ops === null) console.error(noTimestamps);
+  if (json && replaces) console.error(`${path} was replaced`);
+  return ExitCode.ok;
+}
