@@ -1,7 +1,8 @@
 // Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.
 //
 // x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for
-// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`.
+// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`. `merge` takes its rows from two
+// tensors, as if `second` followed the last row of x.
 // One invocation moves one word. Deterministic.
 
 const INDEXED: bool = true;
@@ -12,13 +13,14 @@ struct Params {
   size: u32, // words that the entry point writes
   width: u32, // W
   every: u32,
-  first: u32,
+  first: u32, // merge: rows of x
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;
 @group(0) @binding(2) var<storage, read> indices: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<u32>;
+@group(0) @binding(4) var<storage, read> second: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> addend: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
@@ -30,6 +32,19 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   var row = i / params.width;
   if (INDEXED) { row = indices[row]; } else { row = row * params.every + params.first; }
   y[i] = x[row * params.width + i % params.width];
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WORKGROUP + id.x;
+  if (i >= params.size) { return; }
+  let row = indices[i / params.width];
+  let column = i % params.width;
+  if (row < params.first) {
+    y[i] = x[row * params.width + column];
+  } else {
+    y[i] = second[(row - params.first) * params.width + column];
+  }
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -82,6 +82,12 @@ const stepShape = {
   patch: optional(option("--patch", integer({ min: 1 }), {
     description: message`Side of the image patches in pixels (the preset's).`,
   })),
+  scorePatch: optional(option("--score-patch", integer({ min: 1 }), {
+    description: message`Side of the coarse patches that super-batches are scored at (--patch).`,
+  })),
+  coarseShare: optional(option("--coarse-share", float({ min: 0, max: 1 }), {
+    description: message`Share of each batch that is trained at the coarse patches (0.5 with --score-patch).`,
+  })),
   preset: optional(
     option("--preset", choice(presetNames, { metavar: "PRESET" }), {
       description: message`Size of the model (mini).`,

@@ -37,6 +37,8 @@ const options = v.object({
   gain: v.optional(finite, 100),
   sampler: v.optional(sampler, "joint"),
   patch: v.optional(v.nullable(positive), null),
+  scorePatch: v.optional(v.nullable(positive), null),
+  coarseShare: v.optional(v.nullable(share), null),
   preset: v.optional(oneOf(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
   imageSize: v.optional(positive, 32),
   microBatch: v.optional(
@@ -60,8 +62,20 @@ const options = v.object({
 
 /** What does not fit together, said with a way out; null when all does. */
 function conflict(
-  { sampler, compare, batch, microBatch, chunks, filterRatio, poolSize, patch, imageSize, preset: name }:
-    TrainOptions,
+  {
+    sampler,
+    compare,
+    batch,
+    microBatch,
+    chunks,
+    filterRatio,
+    poolSize,
+    patch,
+    scorePatch,
+    coarseShare,
+    imageSize,
+    preset: name,
+  }: TrainOptions,
 ): string | null {
   const scored = sampler === "joint" || compare === "joint";
   const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
@@ -83,6 +97,12 @@ function conflict(
   if (imageSize % side !== 0 || imageSize % 2 !== 0) {
     return `--image-size ${imageSize} cannot be cut into patches of ${side} pixels: ` +
       "choose an even side, and with --patch a divisor of it";
+  }
+  if (scorePatch !== null && imageSize % scorePatch !== 0) {
+    return `--score-patch ${scorePatch} does not divide --image-size ${imageSize}: choose a divisor of it`;
+  }
+  if (coarseShare !== null && scorePatch === null) {
+    return `--coarse-share ${coarseShare} needs coarse patches: add --score-patch, such as ${2 * side}`;
   }
   return null;
 }

@@ -1392,7 +1392,7 @@ export const embedding = {
 /** shaders/gather.wgsl */
 export const gather = {
   "name": "gather",
-  "source": "// Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.\n//\n// x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for\n// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`.\n// One invocation moves one word. Deterministic.\n\nconst INDEXED: bool = true;\nconst ACCUMULATE: bool = false; // scatter adds `addend`\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // words that the entry point writes\n  width: u32, // W\n  every: u32,\n  first: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<u32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> y: array<u32>;\n@group(0) @binding(1) var<storage, read> dy: array<f32>;\n@group(0) @binding(2) var<storage, read> addend: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dx: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  var row = i / params.width;\n  if (INDEXED) { row = indices[row]; } else { row = row * params.every + params.first; }\n  y[i] = x[row * params.width + i % params.width];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  var gradient = 0.0;\n  if (row % params.every == params.first) { gradient = dy[row / params.every * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n",
+  "source": "// Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.\n//\n// x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for\n// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`. `merge` takes its rows from two\n// tensors, as if `second` followed the last row of x.\n// One invocation moves one word. Deterministic.\n\nconst INDEXED: bool = true;\nconst ACCUMULATE: bool = false; // scatter adds `addend`\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // words that the entry point writes\n  width: u32, // W\n  every: u32,\n  first: u32, // merge: rows of x\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<u32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> y: array<u32>;\n@group(0) @binding(4) var<storage, read> second: array<u32>;\n@group(0) @binding(1) var<storage, read> dy: array<f32>;\n@group(0) @binding(2) var<storage, read> addend: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dx: array<f32>;\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  var row = i / params.width;\n  if (INDEXED) { row = indices[row]; } else { row = row * params.every + params.first; }\n  y[i] = x[row * params.width + i % params.width];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = indices[i / params.width];\n  let column = i % params.width;\n  if (row < params.first) {\n    y[i] = x[row * params.width + column];\n  } else {\n    y[i] = second[(row - params.first) * params.width + column];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  var gradient = 0.0;\n  if (row % params.every == params.first) { gradient = dy[row / params.every * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n",
   "constants": {
     "INDEXED": "bool",
     "ACCUMULATE": "bool",
@@ -1437,6 +1437,53 @@ export const gather = {
         "y": {
           "kind": "read_write",
           "index": 3,
+          "element": "u32"
+        }
+      }
+    },
+    "merge": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "every": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 12,
+              "type": "u32"
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 2,
+          "element": "u32"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        },
+        "second": {
+          "kind": "read",
+          "index": 4,
           "element": "u32"
         }
       }

@@ -95,9 +95,31 @@ export function embedPairs(
   index: TokenIndex | null,
 ): Pairing {
   return {
-    image: l2Normalize(graph, visionTower(graph, parameters, config.vision, batch.pixels, patchSize)),
-    text: l2Normalize(graph, textTower(graph, parameters, config.text, batch.tokens, index)),
+    image: imageEmbeddings(graph, parameters, config, batch.pixels, patchSize),
+    text: textEmbeddings(graph, parameters, config, batch.tokens, index),
     logitScale: parameters.get("logit_scale"),
     logitBias: parameters.get("logit_bias"),
   };
+}
+
+/** Unit embeddings [B, E] of pictures; see {@link embedPairs}. */
+export function imageEmbeddings(
+  graph: Graph,
+  parameters: ParameterTensors,
+  config: DualEncoderConfig,
+  pixels: Tensor,
+  patchSize: number,
+): Tensor {
+  return l2Normalize(graph, visionTower(graph, parameters, config.vision, pixels, patchSize));
+}
+
+/** Unit embeddings [B, E] of captions; see {@link embedPairs}. */
+export function textEmbeddings(
+  graph: Graph,
+  parameters: ParameterTensors,
+  config: DualEncoderConfig,
+  tokens: Tensor,
+  index: TokenIndex | null,
+): Tensor {
+  return l2Normalize(graph, textTower(graph, parameters, config.text, tokens, index));
 }

@@ -7,7 +7,8 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { pooledAttention } from "../ops/attention.ts";
-import { embedPatches } from "../ops/patch_embedding.ts";
+import { linear } from "../ops/matmul.ts";
+import { embedPatches, resizeTokenWeight } from "../ops/patch_embedding.ts";
 import type { VisionConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import {
@@ -94,12 +95,13 @@ export function visionTower(
   );
   if (pool === "flatten") {
     const all = graph.reshape(tokens, examples, tokens.size / examples);
-    if (all.shape[1] !== parameters.get("image.pool.weight").shape[0]) {
-      throw new RangeError(
-        `A model that flattens its tokens works at its own patch size only: ${config.patchSize}, not ${patchSize}`,
-      );
-    }
-    return linearLayer(graph, parameters, "image.pool", all);
+    const weight = resizeTokenWeight(
+      graph,
+      parameters.get("image.pool.weight"),
+      imageSize / config.patchSize,
+      imageSize / patchSize,
+    );
+    return linear(graph, all, weight, parameters.get("image.pool.bias"));
   }
   // SigLIP's attention-pooling head: one learned query, then a residual MLP.
   const query = linearLayer(graph, parameters, "image.pool.q", parameters.get("image.pool.probe"));

@@ -1,5 +1,6 @@
 /**
- * Taking rows: by index on the GPU (the selected examples), a run of them, or the last token of every sequence.
+ * Taking rows: by index on the GPU (the selected examples), a run of them, the last token of every sequence, or rows of
+ * two tensors by turns.
  *
  * @module
  */
@@ -54,6 +55,41 @@ export function copyInto(graph: Graph, x: Tensor, y: Tensor): void {
   graph.dispatch(shader, "forward", { params, x, indices: graph.nothing, y }, {
     workgroups: linearGrid(x.size, WORKGROUP),
     constants: { WORKGROUP, INDEXED: false },
+  });
+}
+
+/**
+ * The rows of two tensors as one, with the gradient.
+ *
+ * @param parts [R₀, D] and [R₁, D], f32
+ * @param places where in the result each row of either goes; together every number below R₀ + R₁ once
+ * @returns [R₀ + R₁, D]
+ */
+export function mergeRows(
+  graph: Graph,
+  parts: readonly [Tensor, Tensor],
+  places: readonly [readonly number[], readonly number[]],
+): Tensor {
+  const [first, second] = parts, width = first.shape[1];
+  const order = new Uint32Array(first.shape[0] + second.shape[0]);
+  places.flat().forEach((place, row) => order[place] = row);
+  const y = graph.temporary(`${first.label} at both resolutions`, [order.length, width]);
+  graph.dispatch(shader, "merge", {
+    params: { size: y.size, width, every: 1, first: first.shape[0] },
+    x: first,
+    second,
+    indices: graph.constant("order of both resolutions", [order.length], order),
+    y,
+  }, { workgroups: linearGrid(y.size, WORKGROUP), constants: { WORKGROUP } });
+  return graph.differentiate(y, parts, (dy) => {
+    parts.forEach((part, at) => {
+      const indices = graph.constant(
+        "rows of one resolution",
+        [places[at].length],
+        Uint32Array.from(places[at]),
+      );
+      graph.passBack(part, gatherRows(graph, dy, indices));
+    });
   });
 }
 

@@ -13,7 +13,7 @@ import { patchify as shader } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { linear, matmul } from "./matmul.ts";
-import { kernelResize, positionResize } from "./resize_matrix.ts";
+import { kernelResize, positionResize, type ResizeMatrix, transpose } from "./resize_matrix.ts";
 
 const WORKGROUP = 64;
 
@@ -75,10 +75,30 @@ export function embedPatches(
   return linear(graph, patches, resized, bias, grid);
 }
 
+/**
+ * Resizes the weight of a layer that flattens a grid of tokens: what it gives for G² tokens is what the stored one gives
+ * for these tokens spread over G₀² places by bilinear interpolation, so tokens that are all alike come out the same.
+ *
+ * @param weight [G₀²·D, E], rows in order (place, column)
+ * @param storedSide G₀
+ * @param side G
+ * @returns [G²·D, E]
+ */
+export function resizeTokenWeight(graph: Graph, weight: Tensor, storedSide: number, side: number): Tensor {
+  if (storedSide === side) return weight;
+  const [rows, width] = weight.shape, columns = rows / storedSide ** 2 * width;
+  const perPlace = graph.reshape(weight, storedSide ** 2, columns);
+  return graph.reshape(
+    resample(graph, transpose(positionResize(side, storedSide)), perPlace),
+    rows / storedSide ** 2 * side ** 2,
+    width,
+  );
+}
+
 /** Multiplies the rows of `x` [R₀, N] by a constant matrix [R, R₀]. */
 function resample(
   graph: Graph,
-  matrix: { rows: number; columns: number; data: Float32Array },
+  matrix: ResizeMatrix,
   x: Tensor,
 ): Tensor {
   const constant = graph.constant(`resize of ${x.label}`, [matrix.rows, matrix.columns], matrix.data);

@@ -45,7 +45,7 @@ function linearResize(from: number, to: number, antialias: boolean): number[][] 
  * @returns [to², from²]
  */
 export function kernelResize(from: number, to: number): ResizeMatrix {
-  return kroneckerSquare(pseudoInverse(transpose(linearResize(from, to, false))));
+  return kroneckerSquare(pseudoInverse(transposed(linearResize(from, to, false))));
 }
 
 /**
@@ -57,7 +57,14 @@ export function positionResize(from: number, to: number): ResizeMatrix {
   return kroneckerSquare(linearResize(from, to, true));
 }
 
-function transpose(a: Matrix): number[][] {
+/** The transpose of a matrix. */
+export function transpose({ rows, columns, data }: ResizeMatrix): ResizeMatrix {
+  const turned = new Float32Array(data.length);
+  data.forEach((value, at) => turned[at % columns * rows + Math.floor(at / columns)] = value);
+  return { rows: columns, columns: rows, data: turned };
+}
+
+function transposed(a: Matrix): number[][] {
   return a[0].map((_, column) => a.map((row) => row[column]));
 }
 
@@ -69,7 +76,7 @@ function multiply(a: Matrix, b: Matrix): number[][] {
 
 /** Moore–Penrose inverse of a matrix of full rank. */
 function pseudoInverse(a: Matrix): number[][] {
-  const adjoint = transpose(a);
+  const adjoint = transposed(a);
   return a.length >= a[0].length
     ? multiply(inverse(multiply(adjoint, a)), adjoint) // tall: (AᵀA)⁻¹Aᵀ
     : multiply(adjoint, inverse(multiply(a, adjoint))); // wide: Aᵀ(AAᵀ)⁻¹

@@ -24,6 +24,10 @@ export interface ArmOptions {
   readonly seed: number;
   readonly learningRate: number;
   readonly patchSize: number;
+  /** Side of the patches that super-batches are scored at, in pixels; `patchSize` when left out. */
+  readonly scorePatchSize?: number;
+  /** Share of each batch that is trained at these; 0 when left out. */
+  readonly coarseShare?: number;
   /** Share of the steps that warm up. */
   readonly warmUp: number;
   /** Examples whose activations are kept at a time; all when left out. */

@@ -22,7 +22,7 @@ export function modelConfig(
   const { vision } = config;
   return {
     ...config,
-    // A head that flattens its tokens cannot change their number later, so its kernel is stored at the size asked for.
+    // A head that flattens its tokens has a weight for each, so it is stored at the size asked for.
     vision: { ...vision, imageSize, ...(vision.pool === "flatten" && patch ? { patchSize: patch } : {}) },
     // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
     ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),
@@ -31,8 +31,13 @@ export function modelConfig(
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
 export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, "reference"> {
-  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, recompute } = options;
-  const scored = arm === "joint";
+  const { batch, filterRatio, chunks, gain, seed, patch, scorePatch, learningRate, warmUp, recompute } =
+    options;
+  const scored = arm === "joint", patchSize = patch ?? modelConfig(options).vision.patchSize;
+  // The approximation is JEST's: the reference and the other arms see all at full resolution.
+  const coarse = scored && scorePatch !== null
+    ? { scorePatchSize: scorePatch, coarseShare: options.coarseShare ?? 0.5 }
+    : {};
   return {
     arm,
     sampler: scored ? "joint" : "uniform",
@@ -43,7 +48,8 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     gain,
     seed,
     learningRate,
-    patchSize: patch ?? modelConfig(options).vision.patchSize,
+    patchSize,
+    ...coarse,
     warmUp,
     microBatch: options.microBatch ?? batch,
     recompute,

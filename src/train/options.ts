@@ -34,6 +34,16 @@ export interface TrainerOptions {
   /** Side of the image patches, in pixels; the model's own when left out. */
   readonly patchSize?: number;
   /**
+   * Side of the coarse patches at which super-batches are scored and {@link coarseShare} of every batch is trained, in
+   * pixels; `patchSize` when left out (Flexi-JEST, arXiv:2406.17711; the resize is FlexiViT's, arXiv:2212.08013).
+   */
+  readonly scorePatchSize?: number;
+  /**
+   * Share λ of every batch that is trained at the coarse patches, from 0 to 1, so that the learner is also good at what
+   * it scores with; 0 when left out, the paper's Flexi-JEST takes ½.
+   */
+  readonly coarseShare?: number;
+  /**
    * Examples whose activations are kept at a time, m ≤ b; b when left out. Less memory for the same gradients, but for
    * their rounding: the loss is taken over all b embeddings first, and the towers are walked back m examples at a time
    * (GradCache, arXiv:2101.06983). A sampler that scores has the embeddings already; others embed the batch once more.
@@ -77,6 +87,8 @@ export function resolveTrainerOptions(
     gain: 100,
     warmUp: 0.01,
     patchSize: config.vision.patchSize,
+    scorePatchSize: options.patchSize ?? config.vision.patchSize,
+    coarseShare: 0,
     microBatch: options.batch,
     recompute: false,
     loss: "sigmoid" as const,
@@ -94,6 +106,9 @@ export function resolveTrainerOptions(
     throw new RangeError(
       `The micro-batch is ${microBatch}: give a whole number from 1 to the ${batch} examples of a batch`,
     );
+  }
+  if (!(full.coarseShare >= 0 && full.coarseShare <= 1)) {
+    throw new RangeError(`The coarse share is ${full.coarseShare}: give a number from 0 to 1`);
   }
   for (const name of ["learningRate", "gain"] as const) {
     if (!Number.isFinite(full[name])) {
@@ -120,7 +135,7 @@ export function stepOptions(
   config: DualEncoderConfig,
   maxBindingBytes: number,
 ): StepOptions {
-  const pairBytes = widestActivation(config, full.patchSize) * 4;
+  const pairBytes = widestActivation(config, full.scorePatchSize) * 4;
   // Whole multiples of 64 keep the GPU busy; fewer only where the adapter could not bind them.
   const preferred = Math.max(64, Math.floor(SCORE_BYTES / pairBytes / 64) * 64);
   return {

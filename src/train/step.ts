@@ -17,7 +17,7 @@ import { Program } from "../graph/program.ts";
 import type { DType, Shape, Tensor } from "../graph/tensor.ts";
 import type { LossName, Pairing } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
-import type { BatchTensors } from "../models/dual_encoder.ts";
+import { type BatchTensors, embedPairs } from "../models/dual_encoder.ts";
 import type { ParameterStore, ParameterTensors } from "../models/parameters.ts";
 import { gatherRows, takeRows } from "../ops/gather.ts";
 import { adamW, type AdamWOptions, STEP_BYTES } from "../optim/adamw.ts";
@@ -43,6 +43,10 @@ export interface StepOptions {
   readonly referenceWidth: number;
   /** Side of the image patches, in pixels. */
   readonly patchSize: number;
+  /** Side of the patches at which the super-batch is scored, and `coarseShare` of the batch is trained, in pixels. */
+  readonly scorePatchSize: number;
+  /** Share λ of the batch that is trained at the coarse patches. */
+  readonly coarseShare: number;
   readonly loss: LossName;
   readonly optimizer: AdamWOptions;
   /** Steps that the rings hold. */
@@ -180,10 +184,13 @@ export function recordStep(
     ? graph.phase(
       "score",
       () =>
-        embedInParts(graph, parameters, options, superBatch, options.scoreBatch, (from, to) => ({
-          pixels: takeRows(graph, superBatchTensors.pixels, from, to),
-          tokens: takeRows(graph, superBatchTensors.tokens, from, to),
-        })),
+        embedInParts(graph, config, superBatch, options.scoreBatch, (from, to) => {
+          const part = {
+            pixels: takeRows(graph, superBatchTensors.pixels, from, to),
+            tokens: takeRows(graph, superBatchTensors.tokens, from, to),
+          };
+          return embedPairs(graph, parameters, config, part, options.scorePatchSize, null);
+        }),
     )
     : null;
   const selection = graph.phase(

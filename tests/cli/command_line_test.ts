@@ -27,7 +27,7 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB".split(" "),
+    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25".split(" "),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -39,6 +39,8 @@ Deno.test("train takes every option by its name", () => {
     gain: 10,
     sampler: "joint",
     patch: 8,
+    scorePatch: 16,
+    coarseShare: 0.25,
     microBatch: 8,
     recompute: true,
     memory: 8 * 2 ** 30,

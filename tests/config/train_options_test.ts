@@ -11,6 +11,8 @@ Deno.test("nothing given is the default experiment", () => {
     gain: 100,
     sampler: "joint",
     patch: null,
+    scorePatch: null,
+    coarseShare: null,
     preset: "mini",
     imageSize: 32,
     microBatch: null,
@@ -38,7 +40,16 @@ Deno.test("what is given is kept, and resolved options resolve to themselves", (
 
 Deno.test("a value out of range is refused with the option, its range and the value", () => {
   const wrong: [TrainOptionsInput, RegExp][] = [
-    ...(["steps", "batch", "chunks", "patch", "imageSize", "poolSize", "referenceSteps"] as const).flatMap(
+    ...([
+      "steps",
+      "batch",
+      "chunks",
+      "patch",
+      "scorePatch",
+      "imageSize",
+      "poolSize",
+      "referenceSteps",
+    ] as const).flatMap(
       (name): [TrainOptionsInput, RegExp][] => {
         const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
         return [
@@ -57,6 +68,7 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ gain: Infinity }, /^--gain must be a finite number \(it is Infinity\)$/],
     [{ inDomain: 1.1 }, /^--in-domain must be from 0 to 1 \(it is 1\.1\)$/],
     [{ captionNoise: -1 }, /^--caption-noise must be from 0 to 1 \(it is -1\)$/],
+    [{ coarseShare: 1.1 }, /^--coarse-share must be from 0 to 1 \(it is 1\.1\)$/],
     [{ warmUp: 2 }, /^--warm-up must be from 0 to 1 \(it is 2\)$/],
     [{ learningRate: 0 }, /^--learning-rate must be above 0 \(it is 0\)$/],
     [{ learningRate: Infinity }, /^--learning-rate .*\(it is Infinity\)$/],
@@ -75,6 +87,8 @@ Deno.test("options that do not fit together are refused with a way out", () => {
       { microBatch: 65 },
       /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
     ],
+    [{ scorePatch: 12 }, /--score-patch 12 does not divide --image-size 32: choose a divisor/],
+    [{ coarseShare: 0.5 }, /--coarse-share 0.5 needs coarse patches: add --score-patch, such as 32/],
     [{ compare: "joint" }, /--compare joint is what the run trains already: choose the other sampler/],
     [{ batch: 100, poolSize: 999 }, /draws 1000 examples a step, and the pool holds 999: lower/],
     [{ filterRatio: 0.9999 }, /draws 640000 examples a step, and the pool holds 20000/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyInto, gatherRows, lastTokens, takeRows } from "../../src/ops/gather.ts";
+import { copyInto, gatherRows, lastTokens, mergeRows, takeRows } from "../../src/ops/gather.ts";
 import { sharesDevice } from "../gpu/device.ts";
 import { lastToken, lastTokenBackward } from "../reference/last_token.ts";
 import { checkOp } from "./check_op.ts";
@@ -45,6 +45,45 @@ for (const [from, to] of [[0, 3], [16, 20], [5, 6], [19, 65]]) {
         return y;
       });
       assert.deepEqual(output, x.data.subarray(from * 4, to * 4));
+    },
+  );
+}
+
+for (
+  const [places, width] of [
+    [[[0], [1]], 1],
+    [[[0, 2, 4], [1, 3]], 5],
+    [[[6, 1, 2, 0], [5, 3, 4]], 64],
+  ] as [[number[], number[]], number][]
+) {
+  Deno.test(
+    { name: `rows ${JSON.stringify(places)} of width ${width} are merged`, ...sharesDevice },
+    async () => {
+      const parts = places.map(({ length }, at) => randomInput(at + 1, [length, width]));
+      const merge = (all: readonly ArrayLike<number>[]) => {
+        const y = new Float64Array(places.flat().length * width);
+        places.forEach((rows, part) =>
+          rows.forEach((place, row) => {
+            for (let d = 0; d < width; d++) y[place * width + d] = all[part][row * width + d];
+          })
+        );
+        return y;
+      };
+      const taken = (dy: ArrayLike<number>, part: number) =>
+        Float64Array.from(
+          places[part].flatMap((place) => Array.from({ length: width }, (_, d) => dy[place * width + d])),
+        );
+      await checkOp({
+        inputs: { a: parts[0], b: parts[1] },
+        op: (graph, { a, b }) => mergeRows(graph, [a, b], places),
+        reference: (dy) => ({
+          output: { value: merge(parts.map(({ data }) => data)), reduction: 1 },
+          gradients: {
+            a: { value: taken(dy, 0), reduction: 1 },
+            b: { value: taken(dy, 1), reduction: 1 },
+          },
+        }),
+      });
     },
   );
 }

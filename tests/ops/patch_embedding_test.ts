@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { Graph } from "../../src/graph/graph.ts";
-import { embedPatches } from "../../src/ops/patch_embedding.ts";
+import { linear } from "../../src/ops/matmul.ts";
+import { embedPatches, resizeTokenWeight } from "../../src/ops/patch_embedding.ts";
 import { kernelResize, positionResize } from "../../src/ops/resize_matrix.ts";
 import { sharesDevice } from "../gpu/device.ts";
 import { assertClose } from "../reference/compare.ts";
-import { matmul } from "../reference/matmul.ts";
+import { matmul, matmulBackward } from "../reference/matmul.ts";
 import { embedPatches as expected, embedPatchesBackward } from "../reference/patch_embedding.ts";
+import { gridResize, resizeSquare, resizeSquareBackward } from "../reference/resize.ts";
 import { checkOp } from "./check_op.ts";
 import { randomInput } from "./run_graph.ts";
 
@@ -107,3 +109,57 @@ Deno.test("a patch size that does not divide the picture is refused", () => {
     message: /10 pixels into patches of 4/,
   });
 });
+
+for (const [stored, side, width, embedding] of [[4, 2, 8, 12], [2, 4, 4, 8], [3, 2, 4, 4], [3, 3, 4, 8]]) {
+  const name =
+    `a head over ${stored}² flattened tokens reads ${side}² as if they were spread over its places`;
+  Deno.test({ name, ...sharesDevice }, async () => {
+    const examples = 3, x = randomInput(1, [examples, side * side * width]);
+    const weight = randomInput(2, [stored * stored * width, embedding]), bias = randomInput(3, [embedding]);
+    // The tokens of each example, interpolated: [side, side, D] → [stored, stored, D].
+    const spread = gridResize(side, stored), rows = stored * stored * width;
+    const spreadTokens = (data: ArrayLike<number>) =>
+      Float64Array.from(
+        Array.from({ length: examples }, (_, example) => {
+          const tokens = Array.from(data).slice(
+            example * side * side * width,
+            (example + 1) * side * side * width,
+          );
+          return [...resizeSquare(spread, tokens)];
+        }).flat(),
+      );
+    const host = Float64Array.from(weight.data), wide = spreadTokens(x.data);
+    const reduction = rows + side * side, size = { m: examples, n: embedding, k: rows };
+    await checkOp({
+      inputs: { x, weight, bias },
+      op: (graph, t) => linear(graph, t.x, resizeTokenWeight(graph, t.weight, stored, side), t.bias),
+      reference: (dy) => {
+        const { da: dwide, db: dweight } = matmulBackward("NN", wide, host, dy, size);
+        const dx = Array.from(
+          { length: examples },
+          (
+            _,
+            example,
+          ) => [...resizeSquareBackward(spread, dwide.subarray(example * rows, (example + 1) * rows))],
+        );
+        return {
+          output: {
+            value: matmul("NN", wide, host, size).map((sum, at) => sum + bias.data[at % embedding]),
+            reduction,
+          },
+          gradients: {
+            x: { value: Float64Array.from(dx.flat()), reduction: embedding + reduction },
+            weight: { value: dweight, reduction },
+            bias: {
+              value: Float64Array.from(
+                { length: embedding },
+                (_, e) => dy[e] + dy[embedding + e] + dy[2 * embedding + e],
+              ),
+              reduction: examples,
+            },
+          },
+        };
+      },
+    });
+  });
+}

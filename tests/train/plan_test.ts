@@ -22,6 +22,7 @@ for (
     uniform: uniformOptions,
     joint: jointOptions,
     "joint, micro-batched": { ...jointOptions, microBatch: 3 },
+    "joint, at two resolutions": { ...jointOptions, patchSize: 2, scorePatchSize: 4, coarseShare: 0.5 },
     "uniform, micro-batched, recomputed": { ...uniformOptions, microBatch: 2, recompute: true },
   })
 ) {

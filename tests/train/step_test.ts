@@ -24,6 +24,8 @@ for (const pool of ["map", "flatten"] as const) {
           seed: 1,
           referenceWidth: REFERENCE_WIDTH,
           patchSize: 4,
+          scorePatchSize: 4,
+          coarseShare: 0,
           loss: "sigmoid",
           optimizer: adamWDefaults,
           ringCapacity: 1,
