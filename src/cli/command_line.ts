@@ -85,8 +85,11 @@ const stepShape = {
   scorePatch: optional(option("--score-patch", integer({ min: 1 }), {
     description: message`Side of the coarse patches that super-batches are scored at (--patch).`,
   })),
+  scoreDrop: optional(option("--score-drop", ratio(), {
+    description: message`Share of the patches that scoring drops (0).`,
+  })),
   coarseShare: optional(option("--coarse-share", float({ min: 0, max: 1 }), {
-    description: message`Share of each batch that is trained at the coarse patches (0.5 with --score-patch).`,
+    description: message`Share of each batch that is trained as it is scored (0.5 where that is coarser).`,
   })),
   preset: optional(
     option("--preset", choice(presetNames, { metavar: "PRESET" }), {

@@ -20,6 +20,7 @@ const share = v.pipe(
   v.minValue(0, "must be from 0 to 1"),
   v.maxValue(1, "must be from 0 to 1"),
 );
+const ratio = v.pipe(v.number(NUMBER), v.check((f) => f >= 0 && f < 1, "must be 0 or more and below 1"));
 const finite = v.pipe(v.number(NUMBER), v.finite("must be a finite number"));
 const oneOf = <const T extends readonly string[]>(names: T) =>
   v.picklist(names, `must be one of ${names.join(", ")}`);
@@ -29,15 +30,13 @@ const options = v.object({
   steps: v.optional(positive, 320),
   seed: v.optional(natural, 1),
   batch: v.optional(positive, 64),
-  filterRatio: v.optional(
-    v.pipe(v.number(NUMBER), v.check((f) => f >= 0 && f < 1, "must be 0 or more and below 1")),
-    0.9,
-  ),
+  filterRatio: v.optional(ratio, 0.9),
   chunks: v.optional(positive, 8),
   gain: v.optional(finite, 100),
   sampler: v.optional(sampler, "joint"),
   patch: v.optional(v.nullable(positive), null),
   scorePatch: v.optional(v.nullable(positive), null),
+  scoreDrop: v.optional(ratio, 0),
   coarseShare: v.optional(v.nullable(share), null),
   preset: v.optional(oneOf(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
   imageSize: v.optional(positive, 32),
@@ -72,6 +71,7 @@ function conflict(
     poolSize,
     patch,
     scorePatch,
+    scoreDrop,
     coarseShare,
     imageSize,
     preset: name,
@@ -101,8 +101,10 @@ function conflict(
   if (scorePatch !== null && imageSize % scorePatch !== 0) {
     return `--score-patch ${scorePatch} does not divide --image-size ${imageSize}: choose a divisor of it`;
   }
-  if (coarseShare !== null && scorePatch === null) {
-    return `--coarse-share ${coarseShare} needs coarse patches: add --score-patch, such as ${2 * side}`;
+  if (coarseShare !== null && scorePatch === null && scoreDrop === 0) {
+    return `--coarse-share ${coarseShare} needs a coarser view: add --score-patch, such as ${
+      2 * side
+    }, or --score-drop`;
   }
   return null;
 }

@@ -2613,6 +2613,127 @@ export const matmulTiled = {
   }
 } as const satisfies Shader;
 
+/** shaders/patch_dropping.wgsl */
+export const patchDropping = {
+  "name": "patch_dropping",
+  "source": "// Patch dropping (FLIP, arXiv:2212.00794): of every picture's N patches K are kept, drawn anew for each picture and step.\n//\n// `choose` gives every patch a random key, Philox at counter (patch, step, stream, pass) with patches numbered through\n// all pictures, and keeps the K lowest, in the order of their keys. One workgroup a picture.\n// `spread` puts rows back to where they were kept from, zero where none was: the gradient of the keeping.\n// Both deterministic.\n\nconst TOKENS: u32 = 4u; // N\nconst KEPT: u32 = 2u; // K\nconst ACCUMULATE: bool = false; // spread adds `addend`\nconst WORKGROUP: u32 = 64u;\nconst STREAM: u32 = 5u; // Stream.drop\nconst DROPPED: u32 = 0xffffffffu;\n\nstruct Params {\n  size: u32, // elements that `spread` writes\n  width: u32, // D\n  first: u32, // number of the first picture\n  pass_number: u32, // tells apart the passes of a step\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(2) var<storage, read_write> kept: array<u32>; // [B, K]: row of x [B·N, D]\n@group(0) @binding(3) var<storage, read_write> slots_out: array<u32>; // [B, N]: place in `kept`, or DROPPED\n@group(0) @binding(1) var<storage, read> x: array<f32>; // [B·K, D]\n@group(0) @binding(2) var<storage, read> slots: array<u32>; // [B, N]\n@group(0) @binding(3) var<storage, read> addend: array<f32>; // [B·N, D]\n@group(0) @binding(4) var<storage, read_write> y: array<f32>; // [B·N, D]\n\nvar<workgroup> keys: array<u32, TOKENS>;\n\n// Philox 4×32-10 (Salmon et al., SC 2011), bit-equal to src/random/philox.ts.\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn choose(\n  @builtin(workgroup_id) group: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) local: u32,\n) {\n  let picture = group.y * groups.x + group.x;\n  let count = arrayLength(&slots_out) / TOKENS;\n  for (var token = local; token < TOKENS; token += WORKGROUP) {\n    let place = (params.first + picture) * TOKENS + token;\n    keys[token] = philox(\n      vec4u(place, step[0], STREAM, params.pass_number),\n      vec2u(params.seed_low, params.seed_high),\n    );\n  }\n  workgroupBarrier();\n  if (picture >= count) { return; }\n  for (var token = local; token < TOKENS; token += WORKGROUP) {\n    let key = keys[token];\n    var rank = 0u;\n    for (var other = 0u; other < TOKENS; other++) {\n      if (keys[other] < key || (keys[other] == key && other < token)) { rank++; }\n    }\n    let row = picture * TOKENS + token;\n    if (rank < KEPT) {\n      kept[picture * KEPT + rank] = row;\n      slots_out[row] = picture * KEPT + rank;\n    } else {\n      slots_out[row] = DROPPED;\n    }\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn spread(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let slot = slots[i / params.width];\n  var value = 0.0;\n  if (slot != DROPPED) { value = x[slot * params.width + i % params.width]; }\n  if (ACCUMULATE) { value += addend[i]; }\n  y[i] = value;\n}\n",
+  "constants": {
+    "TOKENS": "u32",
+    "KEPT": "u32",
+    "ACCUMULATE": "bool",
+    "WORKGROUP": "u32",
+    "STREAM": "u32",
+    "DROPPED": "u32"
+  },
+  "entryPoints": {
+    "choose": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "pass_number": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "seed_low": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "seed_high": {
+              "offsetBytes": 20,
+              "type": "u32"
+            }
+          }
+        },
+        "step": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "kept": {
+          "kind": "read_write",
+          "index": 2,
+          "element": "u32"
+        },
+        "slots_out": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        }
+      }
+    },
+    "spread": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "pass_number": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "seed_low": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "seed_high": {
+              "offsetBytes": 20,
+              "type": "u32"
+            }
+          }
+        },
+        "x": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "slots": {
+          "kind": "read",
+          "index": 2,
+          "element": "u32"
+        },
+        "addend": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "f32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
 /** shaders/patchify.wgsl */
 export const patchify = {
   "name": "patchify",
@@ -2806,7 +2927,7 @@ export const record = {
 /** shaders/selection/draw.wgsl */
 export const draw = {
   "name": "draw",
-  "source": "// Draws `members` of the S − |A| examples that are still free, without replacement, with p ∝ exp(cond).\n//\n// Gumbel-top-k: adding independent Gumbel noise and taking the highest gives the same distribution as drawing one by\n// one (Plackett–Luce; Kool et al., arXiv:1903.06059), and never exponentiates a score. The noise is Philox 4×32-10\n// (Salmon et al., SC 2011) at counter (i, 65,536 · step + chunk, stream, 0), bit-equal to src/random/philox.ts.\n//\n// One workgroup: a radix select finds the lowest key that is drawn (integer atomics on a histogram, whose sums do not\n// depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:\n// deterministic.\n\nconst UNIFORM: bool = false; // all scores are zero, and every example is free at the start\nconst WORKGROUP: u32 = 256u;\nconst STREAM: u32 = 3u; // Stream.select\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  first: u32, // where the drawn examples go in `indices`\n  members: u32, // how many are drawn\n  chunk: u32, // number of the draw\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> cond: array<f32>;\n@group(0) @binding(2) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // [S] scratch\n@group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch\n@group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]\n@group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [N], nats, of softmax(cond)\n\nvar<workgroup> histogram: array<atomic<u32>, 256>;\nvar<workgroup> shares: array<vec3f, WORKGROUP>;\nvar<workgroup> prefix: u32; // the bits of the threshold found so far\nvar<workgroup> wanted: u32; // how many to draw among the keys with that prefix\nvar<workgroup> drawn_count: atomic<u32>;\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n// −log(E) with E exponential. E = −log(1 − v): for small v, 1 − v loses v's digits, and with them the upper tail that\n// decides who is drawn, so the series takes over.\nfn gumbel(i: u32) -> f32 {\n  let word = philox(vec4u(i, step[0] * 65536u + params.chunk, STREAM, 0u), vec2u(params.seed_low, params.seed_high));\n  let v = min((f32(word) + 0.5) / 4294967296.0, 0.99999994);\n  return -log(select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 1e-2));\n}\n\n// Bits whose unsigned order is the order of the numbers; never 0.\nfn ordered(value: f32) -> u32 {\n  let bits = bitcast<u32>(value);\n  return max(select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u), 1u);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn draw(@builtin(local_invocation_index) local: u32) {\n  // Keys, and what the entropy needs: the highest score, Σ e and Σ e · (score − highest), e = exp(score − highest).\n  var highest = -1e38;\n  var total = 0.0;\n  var weighted = 0.0;\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    var score = 0.0;\n    if (UNIFORM) { slots[i] = NOT_SELECTED; } else { score = cond[i]; }\n    if (slots[i] != NOT_SELECTED) {\n      keys[i] = 0u;\n      continue;\n    }\n    keys[i] = ordered(score + gumbel(i));\n    let peak = max(highest, score);\n    let keep = exp(max(highest - peak, -1e30));\n    // Moving the peak by δ moves every (score − peak) by −δ.\n    weighted = weighted * keep + select(0.0, total * keep * (highest - peak), total > 0.0);\n    total *= keep;\n    let weight = exp(score - peak);\n    total += weight;\n    weighted += weight * (score - peak);\n    highest = peak;\n  }\n  shares[local] = vec3f(highest, total, weighted);\n  if (local == 0u) {\n    prefix = 0u;\n    wanted = params.members;\n    atomicStore(&drawn_count, 0u);\n  }\n  workgroupBarrier();\n  if (local == 0u) {\n    var peak = -1e38;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      peak = max(peak, shares[lane].x);\n    }\n    var sum = 0.0;\n    var moment = 0.0;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      let share = shares[lane];\n      if (share.y > 0.0) {\n        let keep = exp(share.x - peak);\n        sum += share.y * keep;\n        moment += keep * (share.z + share.y * (share.x - peak));\n      }\n    }\n    entropy[params.chunk] = max(log(sum) - moment / sum, 0.0);\n  }\n\n  // The lowest drawn key, eight bits at a time from the top.\n  for (var digit = 0u; digit < 4u; digit++) {\n    let shift = 24u - digit * 8u;\n    atomicStore(&histogram[local], 0u);\n    workgroupBarrier();\n    let mask = select(0xffffffffu << (shift + 8u), 0u, digit == 0u);\n    for (var i = local; i < params.count; i += WORKGROUP) {\n      if ((keys[i] & mask) == (prefix & mask)) { atomicAdd(&histogram[(keys[i] >> shift) & 0xffu], 1u); }\n    }\n    workgroupBarrier();\n    if (local == 0u) {\n      var left = wanted;\n      var bin = 255u;\n      for (var tried = 0u; tried < 256u; tried++) {\n        bin = 255u - tried;\n        let held = atomicLoad(&histogram[bin]);\n        if (held >= left) { break; }\n        left -= held;\n      }\n      prefix |= bin << shift;\n      wanted = left;\n    }\n    workgroupBarrier();\n  }\n\n  // Everything at or above it; their order in `drawn` does not matter.\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    if (keys[i] >= prefix) { drawn[atomicAdd(&drawn_count, 1u)] = i; }\n  }\n  storageBarrier();\n  workgroupBarrier();\n  let candidates = atomicLoad(&drawn_count); // more than `members` only when keys at the threshold are equal\n  for (var at = local; at < candidates; at += WORKGROUP) {\n    let mine = drawn[at];\n    let key = keys[mine];\n    var rank = 0u;\n    for (var other = 0u; other < candidates; other++) {\n      let rival = drawn[other];\n      if (keys[rival] > key || (keys[rival] == key && rival < mine)) { rank++; }\n    }\n    if (rank < params.members) {\n      indices[params.first + rank] = mine;\n      slots[mine] = params.first + rank;\n    }\n  }\n}\n",
+  "source": "// Draws `members` of the S − |A| examples that are still free, without replacement, with p ∝ exp(cond).\n//\n// Gumbel-top-k: adding independent Gumbel noise and taking the highest gives the same distribution as drawing one by\n// one (Plackett–Luce; Kool et al., arXiv:1903.06059), and never exponentiates a score. The noise is Philox 4×32-10\n// (Salmon et al., SC 2011) at counter (i, 65,536 · step + chunk, stream, 0), bit-equal to src/random/philox.ts.\n//\n// One workgroup: a radix select finds the lowest key that is drawn (integer atomics on a histogram, whose sums do not\n// depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:\n// deterministic.\n\nconst UNIFORM: bool = false; // all scores are zero, and every example is free at the start\nconst WORKGROUP: u32 = 256u;\nconst STREAM: u32 = 3u; // Stream.select\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  first: u32, // where the drawn examples go in `indices`\n  members: u32, // how many are drawn\n  chunk: u32, // number of the draw\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> cond: array<f32>;\n@group(0) @binding(2) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // [S] scratch\n@group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch\n@group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]\n@group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [N], nats, of softmax(cond)\n\nvar<workgroup> histogram: array<atomic<u32>, 256>;\nvar<workgroup> shares: array<vec3f, WORKGROUP>;\nvar<workgroup> prefix: u32; // the bits of the threshold found so far\nvar<workgroup> wanted: u32; // how many to draw among the keys with that prefix\nvar<workgroup> drawn_count: atomic<u32>;\n\n// Philox 4×32-10 (Salmon et al., SC 2011), bit-equal to src/random/philox.ts.\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n// −log(E) with E exponential. E = −log(1 − v): for small v, 1 − v loses v's digits, and with them the upper tail that\n// decides who is drawn, so the series takes over.\nfn gumbel(i: u32) -> f32 {\n  let word = philox(vec4u(i, step[0] * 65536u + params.chunk, STREAM, 0u), vec2u(params.seed_low, params.seed_high));\n  let v = min((f32(word) + 0.5) / 4294967296.0, 0.99999994);\n  return -log(select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 1e-2));\n}\n\n// Bits whose unsigned order is the order of the numbers; never 0.\nfn ordered(value: f32) -> u32 {\n  let bits = bitcast<u32>(value);\n  return max(select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u), 1u);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn draw(@builtin(local_invocation_index) local: u32) {\n  // Keys, and what the entropy needs: the highest score, Σ e and Σ e · (score − highest), e = exp(score − highest).\n  var highest = -1e38;\n  var total = 0.0;\n  var weighted = 0.0;\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    var score = 0.0;\n    if (UNIFORM) { slots[i] = NOT_SELECTED; } else { score = cond[i]; }\n    if (slots[i] != NOT_SELECTED) {\n      keys[i] = 0u;\n      continue;\n    }\n    keys[i] = ordered(score + gumbel(i));\n    let peak = max(highest, score);\n    let keep = exp(max(highest - peak, -1e30));\n    // Moving the peak by δ moves every (score − peak) by −δ.\n    weighted = weighted * keep + select(0.0, total * keep * (highest - peak), total > 0.0);\n    total *= keep;\n    let weight = exp(score - peak);\n    total += weight;\n    weighted += weight * (score - peak);\n    highest = peak;\n  }\n  shares[local] = vec3f(highest, total, weighted);\n  if (local == 0u) {\n    prefix = 0u;\n    wanted = params.members;\n    atomicStore(&drawn_count, 0u);\n  }\n  workgroupBarrier();\n  if (local == 0u) {\n    var peak = -1e38;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      peak = max(peak, shares[lane].x);\n    }\n    var sum = 0.0;\n    var moment = 0.0;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      let share = shares[lane];\n      if (share.y > 0.0) {\n        let keep = exp(share.x - peak);\n        sum += share.y * keep;\n        moment += keep * (share.z + share.y * (share.x - peak));\n      }\n    }\n    entropy[params.chunk] = max(log(sum) - moment / sum, 0.0);\n  }\n\n  // The lowest drawn key, eight bits at a time from the top.\n  for (var digit = 0u; digit < 4u; digit++) {\n    let shift = 24u - digit * 8u;\n    atomicStore(&histogram[local], 0u);\n    workgroupBarrier();\n    let mask = select(0xffffffffu << (shift + 8u), 0u, digit == 0u);\n    for (var i = local; i < params.count; i += WORKGROUP) {\n      if ((keys[i] & mask) == (prefix & mask)) { atomicAdd(&histogram[(keys[i] >> shift) & 0xffu], 1u); }\n    }\n    workgroupBarrier();\n    if (local == 0u) {\n      var left = wanted;\n      var bin = 255u;\n      for (var tried = 0u; tried < 256u; tried++) {\n        bin = 255u - tried;\n        let held = atomicLoad(&histogram[bin]);\n        if (held >= left) { break; }\n        left -= held;\n      }\n      prefix |= bin << shift;\n      wanted = left;\n    }\n    workgroupBarrier();\n  }\n\n  // Everything at or above it; their order in `drawn` does not matter.\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    if (keys[i] >= prefix) { drawn[atomicAdd(&drawn_count, 1u)] = i; }\n  }\n  storageBarrier();\n  workgroupBarrier();\n  let candidates = atomicLoad(&drawn_count); // more than `members` only when keys at the threshold are equal\n  for (var at = local; at < candidates; at += WORKGROUP) {\n    let mine = drawn[at];\n    let key = keys[mine];\n    var rank = 0u;\n    for (var other = 0u; other < candidates; other++) {\n      let rival = drawn[other];\n      if (keys[rival] > key || (keys[rival] == key && rival < mine)) { rank++; }\n    }\n    if (rank < params.members) {\n      indices[params.first + rank] = mine;\n      slots[mine] = params.first + rank;\n    }\n  }\n}\n",
   "constants": {
     "UNIFORM": "bool",
     "WORKGROUP": "u32",

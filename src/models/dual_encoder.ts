@@ -14,7 +14,7 @@ import { l2Normalize } from "../ops/l2_normalize.ts";
 import type { DualEncoderConfig, TowerConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import { textSpecs, textTower } from "./text.ts";
-import { visionSpecs, visionTower } from "./vision.ts";
+import { type Resolution, visionSpecs, visionTower } from "./vision.ts";
 
 /**
  * The parameters of a dual encoder, in a fixed order.
@@ -82,7 +82,6 @@ export interface BatchTensors {
 /**
  * Embeds a batch of pairs.
  *
- * @param patchSize side of the image patches in pixels
  * @param index where the tokens occur, for the gradient of the table; null in a forward pass
  * @returns unit embeddings [B, E], and the scale and bias that go with them
  */
@@ -91,11 +90,11 @@ export function embedPairs(
   parameters: ParameterTensors,
   config: DualEncoderConfig,
   batch: BatchTensors,
-  patchSize: number,
+  resolution: Resolution,
   index: TokenIndex | null,
 ): Pairing {
   return {
-    image: imageEmbeddings(graph, parameters, config, batch.pixels, patchSize),
+    image: imageEmbeddings(graph, parameters, config, batch.pixels, resolution),
     text: textEmbeddings(graph, parameters, config, batch.tokens, index),
     logitScale: parameters.get("logit_scale"),
     logitBias: parameters.get("logit_bias"),
@@ -108,9 +107,9 @@ export function imageEmbeddings(
   parameters: ParameterTensors,
   config: DualEncoderConfig,
   pixels: Tensor,
-  patchSize: number,
+  resolution: Resolution,
 ): Tensor {
-  return l2Normalize(graph, visionTower(graph, parameters, config.vision, pixels, patchSize));
+  return l2Normalize(graph, visionTower(graph, parameters, config.vision, pixels, resolution));
 }
 
 /** Unit embeddings [B, E] of captions; see {@link embedPairs}. */

@@ -158,7 +158,7 @@ export class DualEncoder implements Disposable {
     new Uint8Array(words.buffer).set(pixels);
     return await this.#embed(`image ${patchSize}`, words, length / 4, patchSize, (graph, input) => {
       const parameters = this.parameters.tensors(graph, { differentiable: false });
-      return l2Normalize(graph, visionTower(graph, parameters, this.config.vision, input, patchSize));
+      return l2Normalize(graph, visionTower(graph, parameters, this.config.vision, input, { patchSize }));
     }, onProgress);
   }
 
@@ -257,7 +257,7 @@ export class DualEncoder implements Disposable {
     const parameters = this.parameters.tensors(graph, { differentiable: false });
     const { vision, text } = this.config;
     const pixels = graph.temporary("pixels", [1, vision.imageSize ** 2 * 3 / 4], "u32");
-    visionTower(graph, parameters, vision, pixels, patchSize);
+    visionTower(graph, parameters, vision, pixels, { patchSize });
     textTower(graph, parameters, text, graph.temporary("tokens", [1, text.tokens], "u32"), null);
     return graph.dispatches.reduce((sum, { flops }) => sum + flops, 0);
   }

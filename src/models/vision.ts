@@ -9,6 +9,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import { pooledAttention } from "../ops/attention.ts";
 import { linear } from "../ops/matmul.ts";
 import { embedPatches, resizeTokenWeight } from "../ops/patch_embedding.ts";
+import { choosePatches, keepPatches, type PatchDropping, restorePatches } from "../ops/patch_dropping.ts";
 import type { VisionConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import {
@@ -21,6 +22,14 @@ import {
   residualMlp,
   transformer,
 } from "./transformer.ts";
+
+/** How finely the image tower sees pictures. */
+export interface Resolution {
+  /** Side of the patches, in pixels; the stored kernel is resized to it. */
+  readonly patchSize: number;
+  /** Which patches it sees; all when left out. */
+  readonly dropping?: PatchDropping;
+}
 
 /** The image tower's parameters. */
 export function visionSpecs(config: VisionConfig, embedding: number): ParameterSpec[] {
@@ -64,7 +73,6 @@ function mapHeadSpecs({ width, hidden }: VisionConfig): ParameterSpec[] {
  * Pictures to embeddings, not yet of unit length.
  *
  * @param pixels [B, I·I·3/4] u32: RGB bytes, four to a word
- * @param patchSize side of the patches; the stored kernel is resized to it
  * @returns [B, E]
  */
 export function visionTower(
@@ -72,7 +80,7 @@ export function visionTower(
   parameters: ParameterTensors,
   config: VisionConfig,
   pixels: Tensor,
-  patchSize: number,
+  { patchSize, dropping }: Resolution,
 ): Tensor {
   const { imageSize, pool, heads } = config;
   const examples = pixels.shape[0];
@@ -87,14 +95,17 @@ export function visionTower(
     imageSize,
     patchSize,
   );
+  const chosen = dropping && choosePatches(graph, examples, (imageSize / patchSize) ** 2, dropping);
+  const seen = chosen ? keepPatches(graph, patches, chosen) : patches;
   const tokens = normLayer(
     graph,
     parameters,
     "image.norm",
-    transformer(graph, parameters, "image", config, patches, examples, "all"),
+    transformer(graph, parameters, "image", config, seen, examples, "all"),
   );
   if (pool === "flatten") {
-    const all = graph.reshape(tokens, examples, tokens.size / examples);
+    const placed = chosen ? restorePatches(graph, tokens, chosen) : tokens;
+    const all = graph.reshape(placed, examples, placed.size / examples);
     const weight = resizeTokenWeight(
       graph,
       parameters.get("image.pool.weight"),

@@ -1,7 +1,7 @@
 /**
  * Counter-based random numbers: Philox 4×32-10.
  *
- * The same (seed, stream, step, index) gives the same bits here and in `shaders/philox.wgsl`, so nothing has to carry
+ * The same (seed, stream, step, index) gives the same bits here and in `shaders/philox_frame.wgsl`, so nothing has to carry
  * a hidden state: a resumed run and any number of workers draw the same numbers by construction.
  *
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
@@ -19,6 +19,8 @@ export const Stream = {
   select: 3,
   /** Composition of a data set (which noise, which captions are shuffled). */
   data: 4,
+  /** Patches that are kept; the fourth word of the counter is the pass within the step. */
+  drop: 5,
 } as const;
 
 /** One of {@link Stream}'s values. */

@@ -26,7 +26,9 @@ export interface ArmOptions {
   readonly patchSize: number;
   /** Side of the patches that super-batches are scored at, in pixels; `patchSize` when left out. */
   readonly scorePatchSize?: number;
-  /** Share of each batch that is trained at these; 0 when left out. */
+  /** Share of these patches that is dropped; 0 when left out. */
+  readonly scoreDrop?: number;
+  /** Share of each batch that is trained so; 0 when left out. */
   readonly coarseShare?: number;
   /** Share of the steps that warm up. */
   readonly warmUp: number;

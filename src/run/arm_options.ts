@@ -31,12 +31,23 @@ export function modelConfig(
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
 export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, "reference"> {
-  const { batch, filterRatio, chunks, gain, seed, patch, scorePatch, learningRate, warmUp, recompute } =
-    options;
+  const {
+    batch,
+    filterRatio,
+    chunks,
+    gain,
+    seed,
+    patch,
+    scorePatch,
+    scoreDrop,
+    learningRate,
+    warmUp,
+    recompute,
+  } = options;
   const scored = arm === "joint", patchSize = patch ?? modelConfig(options).vision.patchSize;
   // The approximation is JEST's: the reference and the other arms see all at full resolution.
-  const coarse = scored && scorePatch !== null
-    ? { scorePatchSize: scorePatch, coarseShare: options.coarseShare ?? 0.5 }
+  const coarse = scored && (scorePatch !== null || scoreDrop > 0)
+    ? { scorePatchSize: scorePatch ?? patchSize, scoreDrop, coarseShare: options.coarseShare ?? 0.5 }
     : {};
   return {
     arm,

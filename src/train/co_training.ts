@@ -1,6 +1,7 @@
 /**
- * Flexi-JEST's co-training: of every batch a share is trained at the coarse patch size that super-batches are scored at,
- * the rest at the fine one, and one loss is taken over the embeddings of both (arXiv:2406.17711, section 2).
+ * How finely a step sees its pictures. Flexi-JEST scores a super-batch coarsely, by larger patches or by fewer, and trains
+ * a share of each batch as coarsely, so that the learner is good at what it scores with; one loss is taken over the
+ * embeddings of both (arXiv:2406.17711, section 2).
  *
  * @module
  */
@@ -11,18 +12,52 @@ import type { Pairing } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
 import { type BatchTensors, embedPairs, imageEmbeddings, textEmbeddings } from "../models/dual_encoder.ts";
 import type { ParameterTensors } from "../models/parameters.ts";
+import type { Resolution } from "../models/vision.ts";
 import type { TokenIndex } from "../ops/embedding.ts";
 import { gatherRows, mergeRows } from "../ops/gather.ts";
 
-/** A model, and how finely it sees what it trains on. */
-export interface CoTrained {
-  readonly config: DualEncoderConfig;
+/** How a step sees its pictures. */
+export interface CoTraining {
   /** Side of the fine patches, in pixels. */
   readonly patchSize: number;
   /** Side of the patches of what is scored, and of the coarse share, in pixels. */
   readonly scorePatchSize: number;
-  /** Share λ of a batch that is trained at the coarse patches. */
+  /** Share of these patches that is dropped, drawn anew for every picture and step. */
+  readonly scoreDrop: number;
+  /** Share λ of a batch that is trained as coarsely as it is scored. */
   readonly coarseShare: number;
+  readonly seed: number;
+}
+
+/** A model in training. */
+export interface CoTrained extends CoTraining {
+  readonly config: DualEncoderConfig;
+  /** [0] u32: number of the step. */
+  readonly step: Tensor;
+}
+
+/** Passes of a step; each draws the patches that it keeps anew. */
+export const Pass = { score: 0, train: 1 } as const;
+
+/**
+ * How a super-batch is scored, and the coarse share of a batch trained.
+ *
+ * @param first number of the first picture within the pass
+ */
+export function coarseResolution(
+  { scorePatchSize, scoreDrop, seed, step }: CoTrained,
+  pass: number,
+  first: number,
+): Resolution {
+  if (scoreDrop === 0) return { patchSize: scorePatchSize };
+  return { patchSize: scorePatchSize, dropping: { keep: 1 - scoreDrop, seed, step, pass, first } };
+}
+
+/** Whether scoring sees every picture just as training does, so that its embedding is the one that is trained. */
+export function scoresAsTrained(
+  { patchSize, scorePatchSize, scoreDrop, coarseShare }: CoTraining,
+): boolean {
+  return scoreDrop === 0 && (patchSize === scorePatchSize || coarseShare === 1);
 }
 
 /**
@@ -34,13 +69,17 @@ export function placesByResolution(
   to: number,
   coarseShare: number,
 ): { readonly fine: readonly number[]; readonly coarse: readonly number[] } {
-  // The tolerance keeps 0.1 · 10 from falling short of 1.
-  const coarseBefore = (place: number) => Math.floor(place * coarseShare + 1e-9);
   const fine: number[] = [], coarse: number[] = [];
   for (let place = from; place < to; place++) {
-    (coarseBefore(place + 1) > coarseBefore(place) ? coarse : fine).push(place - from);
+    const isCoarse = coarseBefore(place + 1, coarseShare) > coarseBefore(place, coarseShare);
+    (isCoarse ? coarse : fine).push(place - from);
   }
   return { fine, coarse };
+}
+
+/** How many places before this one are coarse. */
+function coarseBefore(place: number, coarseShare: number): number {
+  return Math.floor(place * coarseShare + 1e-9); // the tolerance keeps 0.1 · 10 from falling short of 1
 }
 
 /**
@@ -52,29 +91,25 @@ export function placesByResolution(
 export function embedCoTrained(
   graph: Graph,
   parameters: ParameterTensors,
-  { config, patchSize, scorePatchSize, coarseShare }: CoTrained,
+  model: CoTrained,
   batch: BatchTensors,
   from: number,
   index: TokenIndex | null,
 ): Pairing {
-  const { pixels, tokens } = batch;
-  const { fine, coarse } = placesByResolution(from, from + pixels.shape[0], coarseShare);
-  if (fine.length === 0 || coarse.length === 0 || patchSize === scorePatchSize) {
-    return embedPairs(
-      graph,
-      parameters,
-      config,
-      batch,
-      coarse.length === 0 ? patchSize : scorePatchSize,
-      index,
-    );
+  const { config, patchSize, coarseShare } = model, { pixels, tokens } = batch;
+  const places = placesByResolution(from, from + pixels.shape[0], coarseShare);
+  const fine = { patchSize }, coarse = coarseResolution(model, Pass.train, coarseBefore(from, coarseShare));
+  if (places.coarse.length === 0 || scoresAsTrained({ ...model, coarseShare: 0 })) {
+    return embedPairs(graph, parameters, config, batch, fine, index);
   }
-  const imagesAt = (places: readonly number[], patchSize: number): Tensor => {
+  if (places.fine.length === 0) return embedPairs(graph, parameters, config, batch, coarse, index);
+  const imagesAt = (places: readonly number[], resolution: Resolution): Tensor => {
     const rows = graph.constant("places of one resolution", [places.length], Uint32Array.from(places));
-    return imageEmbeddings(graph, parameters, config, gatherRows(graph, pixels, rows), patchSize);
+    return imageEmbeddings(graph, parameters, config, gatherRows(graph, pixels, rows), resolution);
   };
+  const images = [imagesAt(places.fine, fine), imagesAt(places.coarse, coarse)] as const;
   return {
-    image: mergeRows(graph, [imagesAt(fine, patchSize), imagesAt(coarse, scorePatchSize)], [fine, coarse]),
+    image: mergeRows(graph, images, [places.fine, places.coarse]),
     text: textEmbeddings(graph, parameters, config, tokens, index),
     logitScale: parameters.get("logit_scale"),
     logitBias: parameters.get("logit_bias"),

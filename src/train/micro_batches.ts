@@ -14,7 +14,7 @@ import type { BatchTensors } from "../models/dual_encoder.ts";
 import type { ParameterTensors } from "../models/parameters.ts";
 import type { TokenIndex } from "../ops/embedding.ts";
 import { copyInto, gatherRows, takeRows } from "../ops/gather.ts";
-import { type CoTrained, embedCoTrained } from "./co_training.ts";
+import { type CoTrained, embedCoTrained, scoresAsTrained } from "./co_training.ts";
 
 /** The batch that is to be trained. */
 export interface TrainedBatch extends CoTrained {
@@ -53,8 +53,7 @@ export function trainBatch(graph: Graph, parameters: ParameterTensors, request: 
     graph.backward(seeds);
     return loss;
   }
-  const seen = request.coarseShare === 1 || request.patchSize === request.scorePatchSize;
-  const leaves: Pairing = scored && seen
+  const leaves: Pairing = scored && scoresAsTrained(request)
     ? {
       ...scored,
       image: gatherRows(graph, scored.image, indices),

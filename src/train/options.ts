@@ -39,7 +39,12 @@ export interface TrainerOptions {
    */
   readonly scorePatchSize?: number;
   /**
-   * Share λ of every batch that is trained at the coarse patches, from 0 to 1, so that the learner is also good at what
+   * Share of these patches that is dropped, drawn anew for every picture and step, from 0 up to but not 1; 0 when left out
+   * (FLIP, arXiv:2212.00794; the paper's alternative to coarser patches).
+   */
+  readonly scoreDrop?: number;
+  /**
+   * Share λ of every batch that is trained as coarsely as it is scored, from 0 to 1, so that the learner is also good at what
    * it scores with; 0 when left out, the paper's Flexi-JEST takes ½.
    */
   readonly coarseShare?: number;
@@ -88,6 +93,7 @@ export function resolveTrainerOptions(
     warmUp: 0.01,
     patchSize: config.vision.patchSize,
     scorePatchSize: options.patchSize ?? config.vision.patchSize,
+    scoreDrop: 0,
     coarseShare: 0,
     microBatch: options.batch,
     recompute: false,
@@ -109,6 +115,9 @@ export function resolveTrainerOptions(
   }
   if (!(full.coarseShare >= 0 && full.coarseShare <= 1)) {
     throw new RangeError(`The coarse share is ${full.coarseShare}: give a number from 0 to 1`);
+  }
+  if (!(full.scoreDrop >= 0 && full.scoreDrop < 1)) {
+    throw new RangeError(`The share of dropped patches is ${full.scoreDrop}: give 0 or more, below 1`);
   }
   for (const name of ["learningRate", "gain"] as const) {
     if (!Number.isFinite(full[name])) {

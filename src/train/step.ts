@@ -23,11 +23,12 @@ import { gatherRows, takeRows } from "../ops/gather.ts";
 import { adamW, type AdamWOptions, STEP_BYTES } from "../optim/adamw.ts";
 import { type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Selection } from "../selection/selection.ts";
+import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
 import { maxSegments } from "./token_index.ts";
 
 /** What decides the shapes and rules of a step. */
-export interface StepOptions {
+export interface StepOptions extends CoTraining {
   readonly config: DualEncoderConfig;
   /** Examples drawn, S. */
   readonly superBatch: number;
@@ -38,15 +39,8 @@ export interface StepOptions {
   readonly chunks: number;
   /** Factor on the scores before the draw. */
   readonly gain: number;
-  readonly seed: number;
   /** Columns of the reference's embeddings. */
   readonly referenceWidth: number;
-  /** Side of the image patches, in pixels. */
-  readonly patchSize: number;
-  /** Side of the patches at which the super-batch is scored, and `coarseShare` of the batch is trained, in pixels. */
-  readonly scorePatchSize: number;
-  /** Share λ of the batch that is trained at the coarse patches. */
-  readonly coarseShare: number;
   readonly loss: LossName;
   readonly optimizer: AdamWOptions;
   /** Steps that the rings hold. */
@@ -189,7 +183,8 @@ export function recordStep(
             pixels: takeRows(graph, superBatchTensors.pixels, from, to),
             tokens: takeRows(graph, superBatchTensors.tokens, from, to),
           };
-          return embedPairs(graph, parameters, config, part, options.scorePatchSize, null);
+          const resolution = coarseResolution({ ...options, step }, Pass.score, from);
+          return embedPairs(graph, parameters, config, part, resolution, null);
         }),
     )
     : null;
@@ -213,6 +208,7 @@ export function recordStep(
   };
   const subBatch = {
     ...options,
+    step,
     tokenIndex,
     scored,
     indices: selection.indices,

@@ -27,7 +27,9 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25".split(" "),
+    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25 --score-drop .1".split(
+      " ",
+    ),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -40,6 +42,7 @@ Deno.test("train takes every option by its name", () => {
     sampler: "joint",
     patch: 8,
     scorePatch: 16,
+    scoreDrop: 0.1,
     coarseShare: 0.25,
     microBatch: 8,
     recompute: true,

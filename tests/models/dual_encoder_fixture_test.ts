@@ -77,7 +77,7 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
           pixels: graph.constant("pixels", [batch, pixels.length / batch], pixels),
           tokens: graph.constant("tokens", [batch, length], tokens),
         },
-        fixture.patch,
+        { patchSize: fixture.patch },
         {
           positions: constant("positions", index.positions),
           segmentOffsets: constant("segment offsets", index.segmentOffsets),

@@ -140,6 +140,38 @@ for (const [options, microBatch] of [[flexi, 3], [flexi, 5], [{ ...flexi, coarse
   });
 }
 
+const dropping: TrainerOptions = { ...jointOptions, patchSize: 2, scoreDrop: 0.5, coarseShare: 0.5 };
+
+for (const pool of ["map", "flatten"] as const) {
+  Deno.test({ name: `dropping half of the patches costs about half, ${pool}`, ...sharesDevice }, async () => {
+    const run = async (options: TrainerOptions, steps = 2) => {
+      using model = tinyModel(await testDevice(), { pool });
+      using trainer = await Trainer.create(model, { ...options, learningRate: 1e-9 });
+      for (let step = 0; step < steps; step++) trainer.step(randomPairs(24));
+      const logs = await trainer.readLog();
+      const gradients = await model.parameters.read("gradients");
+      for (const [name, { data }] of gradients) {
+        assert.ok(data.some((value) => value !== 0), `${name} has no gradient`);
+      }
+      return { logs, flops: trainer.flops };
+    };
+    const whole = await run({ ...dropping, scoreDrop: 0, coarseShare: 0 });
+    const half = await run(dropping), again = await run(dropping);
+    assert.deepEqual(half, again, "the same seed draws the same patches");
+    // The image tower has 16 tokens or 8, the text tower 5 in either case.
+    assert.ok(half.flops.score < 0.75 * whole.flops.score, JSON.stringify([half.flops, whole.flops]));
+    assert.ok(half.flops.train < 0.9 * whole.flops.train);
+    // The same super-batch twice, by a learner that stands still: only the patches differ.
+    assert.notEqual(half.logs[0].batchLearnability, half.logs[1].batchLearnability);
+    const micro = await run({ ...dropping, microBatch: 3 }, 1);
+    assert.deepEqual(micro.logs[0].selected, half.logs[0].selected);
+    assert.ok(
+      Math.abs(micro.logs[0].loss / half.logs[0].loss - 1) < 1e-6,
+      "parts drop the patches of the whole",
+    );
+  });
+}
+
 Deno.test({ name: "impossible resolutions are refused", ...sharesDevice }, async () => {
   const device = await testDevice();
   using model = tinyModel(device);
@@ -148,6 +180,7 @@ Deno.test({ name: "impossible resolutions are refused", ...sharesDevice }, async
       [{ coarseShare: 1.5 }, "The coarse share is 1.5: give a number from 0 to 1"],
       [{ coarseShare: NaN }, "The coarse share is NaN: give a number from 0 to 1"],
       [{ scorePatchSize: 3 }, /patches of 3/],
+      [{ scoreDrop: 1 }, "The share of dropped patches is 1: give 0 or more, below 1"],
     ] as const
   ) {
     await assert.rejects(Trainer.create(model, { ...flexi, ...options }), { name: "RangeError", message });

@@ -25,6 +25,7 @@ for (const pool of ["map", "flatten"] as const) {
           referenceWidth: REFERENCE_WIDTH,
           patchSize: 4,
           scorePatchSize: 4,
+          scoreDrop: 0,
           coarseShare: 0,
           loss: "sigmoid",
           optimizer: adamWDefaults,
