@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
+import { armScore, type TrainOptions } from "../config/train_options.ts";
 import { formatBytes, type PlanTarget } from "../gpu/memory.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
 import { misfit, planMicroBatch, planStep, type StepPlan } from "../train/plan.ts";
+import { countedModels, type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Arm } from "../train/record.ts";
 import type { ArmOptions } from "./arm.ts";
 
@@ -31,15 +32,20 @@ export function modelConfig(
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
 export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, "reference"> {
-  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, recompute } = options;
-  const scored = arm === "joint";
+  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, recompute, loss, iterations } =
+    options;
+  const sampler = arm === "reference" ? "uniform" : arm, score = armScore(sampler, options.score);
+  const scored = samplers[sampler].scores !== null;
   return {
     arm,
-    sampler: scored ? "joint" : "uniform",
+    sampler,
+    score,
+    loss,
+    iterations,
     steps: arm === "reference" ? options.referenceSteps : options.steps,
     batch,
     superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
-    chunks: scored ? chunks : 1,
+    chunks: samplers[sampler].chunked ? chunks : 1,
     gain,
     seed,
     learningRate,
@@ -70,9 +76,12 @@ export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
   const { microBatch, memory } = given, budget = memory ?? Infinity;
   const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
   const config = modelConfig(options);
-  const scores = given.sampler === "joint" || given.compare === "joint";
+  const arm = largestArm(given), { score } = armOptions(options, arm);
   const reference = { logitScale: 1, logitBias: 0, width: config.embedding };
-  const step = { ...armOptions(options, scores ? "joint" : "uniform"), ...(scores ? { reference } : {}) };
+  const step = {
+    ...armOptions(options, arm),
+    ...(countedModels(score ?? null).reference ? { reference } : {}),
+  };
   const fitting = () => planMicroBatch(config, step, target, budget);
   if (microBatch === "auto") {
     const plan = fitting();
@@ -88,6 +97,13 @@ export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
     advice = (error as Error).message;
   }
   return { options, plan, problem: `This does not fit: ${reason}. ${advice}` };
+}
+
+/** The arm that takes most: one that scores with the learner, else one that draws a super-batch. */
+function largestArm({ sampler, compare, score }: TrainOptions): Arm {
+  const weight = (name: SamplerName) =>
+    Number(samplers[name].scores !== null) + Number(countedModels(armScore(name, score)).learner);
+  return compare && weight(compare) > weight(sampler) ? compare : sampler;
 }
 
 /** A plan in one line. */
