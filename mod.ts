@@ -44,7 +44,7 @@ export {
 export { DualEncoder } from "./src/models/model.ts";
 export type { ProfileOptions } from "./src/gpu/profiler.ts";
 export type { DispatchProfile, ProgramProfile } from "./src/graph/profile.ts";
-export type { LossName } from "./src/losses/contrastive.ts";
+export { type LossName, lossNames } from "./src/losses/contrastive.ts";
 export type { AdamWOptions } from "./src/optim/adamw.ts";
 export {
   DivergenceError,
@@ -54,9 +54,11 @@ export {
   type TrainerOptions,
 } from "./src/train/trainer.ts";
 export { type SamplerName, samplerNames } from "./src/selection/samplers.ts";
+export { type ScoreName, scoreNames } from "./src/selection/scores.ts";
 export {
   type HostEmbeddings,
-  selectJointly,
+  type HostModels,
+  selectExamples,
   type SelectOptions,
   type SelectResult,
 } from "./src/selection/select.ts";

@@ -8,7 +8,7 @@
 import { Device } from "../src/gpu/device.ts";
 import { Graph } from "../src/graph/graph.ts";
 import { Program } from "../src/graph/program.ts";
-import { selectJoint } from "../src/selection/joint.ts";
+import { selectBatch } from "../src/selection/samplers.ts";
 import { fmaPeak } from "./peak.ts";
 
 const WIDTH = 64, TARGET_MS = 200;
@@ -36,12 +36,15 @@ async function compile(superBatch: number, batch: number, chunks: number): Promi
     logitBias: graph.constant("bias", [1], Float32Array.of(-5)),
   });
   const step = graph.constant("step", [4], new Uint32Array(4));
-  selectJoint(graph, { learner: model(), reference: model() }, {
+  selectBatch(graph, "joint", { learner: model(), reference: model() }, {
     superBatch,
     batch,
     chunks,
+    iterations: 0,
     gain: 100,
     seed: 1,
+    loss: "sigmoid",
+    score: "learnability",
     step,
   });
   return await Program.compile(device, graph, "selection");

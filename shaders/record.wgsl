@@ -1,16 +1,14 @@
 // Writes what a step did into rings that the host reads every few steps.
 //
-// scalars [R, 12]: loss, ‖g‖, clip factor, finite, t, β, batch learnability, entropy of the first and the last chunk's
-// draw; indices [R, b]: the trained examples' places in the super-batch, in order of selection. Row = (step − 1) mod R.
-// Deterministic.
+// scalars [R, 8]: loss, ‖g‖, clip factor, finite, t, β, batch score; and rows of other lengths [R, size], word by word:
+// the trained examples' places in the super-batch, in order of selection, and the entropy of each draw.
+// Row = (step − 1) mod R. Deterministic.
 
 const WORKGROUP: u32 = 64u;
-const SCALARS: u32 = 12u;
 
 struct Params {
   capacity: u32, // R
-  batch: u32, // b
-  chunks: u32, // N
+  size: u32, // words of a row
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,29 +17,26 @@ struct Params {
 @group(0) @binding(3) var<storage, read> clip: array<f32>;
 @group(0) @binding(4) var<storage, read> logit_scale: array<f32>;
 @group(0) @binding(5) var<storage, read> logit_bias: array<f32>;
-@group(0) @binding(6) var<storage, read> learnability: array<f32>;
-@group(0) @binding(7) var<storage, read> entropy: array<f32>;
-@group(0) @binding(8) var<storage, read_write> scalars: array<f32>;
-@group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read_write> index_ring: array<u32>;
+@group(0) @binding(6) var<storage, read> batch_score: array<f32>;
+@group(0) @binding(7) var<storage, read_write> scalars: array<f32>;
+@group(0) @binding(2) var<storage, read> row: array<u32>;
+@group(0) @binding(3) var<storage, read_write> ring: array<u32>;
 
 @compute @workgroup_size(1)
 fn record_scalars() {
-  let row = (step[0] - 1u) % params.capacity * SCALARS;
-  scalars[row] = loss[0];
-  scalars[row + 1u] = clip[0];
-  scalars[row + 2u] = clip[1];
-  scalars[row + 3u] = clip[2];
-  scalars[row + 4u] = logit_scale[0];
-  scalars[row + 5u] = logit_bias[0];
-  scalars[row + 6u] = learnability[0];
-  scalars[row + 7u] = entropy[0];
-  scalars[row + 8u] = entropy[params.chunks - 1u];
+  let at = (step[0] - 1u) % params.capacity * params.size;
+  scalars[at] = loss[0];
+  scalars[at + 1u] = clip[0];
+  scalars[at + 2u] = clip[1];
+  scalars[at + 3u] = clip[2];
+  scalars[at + 4u] = logit_scale[0];
+  scalars[at + 5u] = logit_bias[0];
+  scalars[at + 6u] = batch_score[0];
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn record_indices(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+fn record_row(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WORKGROUP + id.x;
-  if (i >= params.batch) { return; }
-  index_ring[(step[0] - 1u) % params.capacity * params.batch + i] = indices[i];
+  if (i >= params.size) { return; }
+  ring[(step[0] - 1u) % params.capacity * params.size + i] = row[i];
 }

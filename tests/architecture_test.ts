@@ -20,7 +20,7 @@ const beside: Record<string, string[]> = {
   storage: [],
   eval: [],
   data: ["random", "storage"],
-  config: ["data", "models"],
+  config: ["data", "losses", "models", "selection"], // the tables of names
 };
 
 async function sources(folder: string): Promise<string[]> {

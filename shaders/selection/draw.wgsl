@@ -8,7 +8,9 @@
 // depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:
 // deterministic.
 
-const UNIFORM: bool = false; // all scores are zero, and every example is free at the start
+const UNIFORM: bool = false; // all scores are zero
+const FIRST: bool = false; // every example is free
+const NOISE: bool = true; // without it the highest scores are taken
 const WORKGROUP: u32 = 256u;
 const STREAM: u32 = 3u; // Stream.select
 const NOT_SELECTED: u32 = 0xffffffffu;
@@ -29,7 +31,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch
 @group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]
 @group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED
-@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [N], nats, of softmax(cond)
+@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [draws], nats, of softmax(cond)
+@group(0) @binding(8) var<storage, read_write> drawn_by: array<f32>; // [b]: the score by which each was drawn
 
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> shares: array<vec3f, WORKGROUP>;
@@ -61,12 +64,14 @@ fn draw(@builtin(local_invocation_index) local: u32) {
   var weighted = 0.0;
   for (var i = local; i < params.count; i += WORKGROUP) {
     var score = 0.0;
-    if (UNIFORM) { slots[i] = NOT_SELECTED; } else { score = cond[i]; }
-    if (slots[i] != NOT_SELECTED) {
+    if (!UNIFORM) { score = cond[i]; }
+    if (FIRST) { slots[i] = NOT_SELECTED; } else if (slots[i] != NOT_SELECTED) {
       keys[i] = 0u;
       continue;
     }
-    keys[i] = ordered(score + gumbel(i));
+    var key = score;
+    if (NOISE) { key += gumbel(i); }
+    keys[i] = ordered(key);
     let peak = max(highest, score);
     let keep = exp(max(highest - peak, -1e30));
     // Moving the peak by δ moves every (score − peak) by −δ.
@@ -145,6 +150,7 @@ fn draw(@builtin(local_invocation_index) local: u32) {
     if (rank < params.members) {
       indices[params.first + rank] = mine;
       slots[mine] = params.first + rank;
+      if (UNIFORM) { drawn_by[params.first + rank] = 0.0; } else { drawn_by[params.first + rank] = cond[mine]; }
     }
   }
 }

@@ -13,7 +13,9 @@ import { choice, float, integer, string } from "@optique/core/valueparser";
 import type { InferValue, Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
+import { lossNames } from "../losses/contrastive.ts";
 import { samplerNames } from "../selection/samplers.ts";
+import { scoreNames } from "../selection/scores.ts";
 
 /** A filter ratio: the number 1 itself would leave nothing. */
 const ratio = () =>
@@ -63,6 +65,19 @@ const microBatchText = {
   },
 };
 
+/** How a selection is made, beside its sampler: for `train`, `plan` and `select`. */
+const selecting = {
+  score: optional(option("--score", choice(scoreNames, { metavar: "SCORE" }), {
+    description: message`What the sampler prefers (learnability; for top-k easy-reference).`,
+  })),
+  loss: optional(option("--loss", choice(lossNames, { metavar: "LOSS" }), {
+    description: message`The contrastive loss: sigmoid (SigLIP) or softmax (CLIP) (sigmoid).`,
+  })),
+  iterations: optional(option("--iterations", integer({ min: 0 }), {
+    description: message`Blocks that gibbs redraws, one of the N after another (2000).`,
+  })),
+};
+
 /** Options that shape a step: what `train` runs and `plan` plans. */
 const stepShape = {
   batch: optional(
@@ -79,6 +94,7 @@ const stepShape = {
   sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
     description: message`How the batch is chosen: joint is JEST (joint).`,
   })),
+  ...selecting,
   patch: optional(option("--patch", integer({ min: 1 }), {
     description: message`Side of the image patches in pixels (the preset's).`,
   })),
@@ -218,17 +234,27 @@ const select = command(
   "select",
   object({
     action: constant("select"),
-    learner: option("--learner", string({ metavar: "FILE" }), {
-      description: message`The learner's embeddings (safetensors: image, text, logit_scale, logit_bias).`,
-    }),
-    reference: option("--reference", string({ metavar: "FILE" }), {
-      description: message`The reference's embeddings of the same pairs.`,
-    }),
+    learner: optional(option("--learner", string({ metavar: "FILE" }), {
+      description:
+        message`The learner's embeddings (safetensors: image, text, logit_scale, logit_bias); not needed for easy-reference.`,
+    })),
+    reference: optional(option("--reference", string({ metavar: "FILE" }), {
+      description: message`The reference's embeddings of the same pairs; not needed for hard-learner.`,
+    })),
+    sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
+      description: message`How to select: joint is JEST (joint).`,
+    })),
+    ...selecting,
     filterRatio: withDefault(
       option("--filter-ratio", ratio(), { description: message`Share to leave out (0.8).` }),
       0.8,
     ),
-    chunks: withDefault(option("--chunks", integer({ min: 1 }), { description: message`Draws (16).` }), 16),
+    chunks: withDefault(
+      option("--chunks", integer({ min: 1 }), {
+        description: message`Draws of joint, or blocks that gibbs redraws in turn, N (16).`,
+      }),
+      16,
+    ),
     gain: withDefault(option("--gain", float(), { description: message`Factor on the scores (100).` }), 100),
     seed: withDefault(
       option("--seed", integer({ min: 0 }), { description: message`Seed of the draws (1).` }),
@@ -239,8 +265,9 @@ const select = command(
   {
     brief: message`Select the most learnable pairs from embeddings on disk.`,
     description:
-      message`Joint example selection for anyone's models: prints the rows in order of selection and the \
-batch's learnability.`,
+      message`Joint example selection, and what it is compared with, for anyone's models: prints the rows in order \
+of selection and the batch's learnability; with --json also every pair's own score, the conditional score (with the \
+gain) that each selected pair was drawn by, and the entropy of each draw.`,
   },
 );
 

@@ -1,24 +1,29 @@
 import { openTuned } from "../run/tuning.ts";
-import { readEmbeddings } from "../run/reference.ts";
-import { selectJointly } from "../selection/select.ts";
+import { type EmbeddingSet, readEmbeddings } from "../run/reference.ts";
+import { selectExamples } from "../selection/select.ts";
 import { readFileBytes } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { ExitCode } from "./errors.ts";
 
 /** `superbatch select`. */
-export async function select(options: InvocationOf<"select">): Promise<number> {
-  const { learner, reference, json, filterRatio, chunks, gain, seed } = options;
-  const [learned, referred] = await Promise.all(
-    [learner, reference].map(async (path) => readEmbeddings(await readFileBytes(path), path)),
-  );
+export async function select(
+  { action: _, learner, reference, json, ...options }: InvocationOf<"select">,
+): Promise<number> {
+  const [learned, referred] = await Promise.all([learner, reference].map(embeddings));
   using device = await openTuned();
-  const result = await selectJointly(device, learned, referred, { filterRatio, chunks, gain, seed });
+  const result = await selectExamples(device, { learner: learned, reference: referred }, options);
   if (json) console.log(JSON.stringify(result));
   else {
-    console.log(result.indices.join("\n"));
+    const { indices, batchScore, batchLearnability } = result;
+    const score = batchLearnability === null ? "score" : "learnability";
+    console.log(indices.join("\n"));
     console.error(
-      `${result.indices.length} selected, batch learnability ${result.batchLearnability.toFixed(6)}`,
+      `${indices.length} selected, batch ${score} ${(batchLearnability ?? batchScore).toFixed(6)}`,
     );
   }
   return ExitCode.ok;
+}
+
+async function embeddings(path: string | undefined): Promise<EmbeddingSet | null> {
+  return path === undefined ? null : readEmbeddings(await readFileBytes(path), path);
 }

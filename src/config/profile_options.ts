@@ -5,6 +5,7 @@
  */
 
 import { preset, type PresetName } from "../models/config.ts";
+import { type SamplerName, samplers } from "../selection/samplers.ts";
 import { trainOptions } from "./train_options.ts";
 
 /** What a caller may leave out. */
@@ -13,7 +14,7 @@ export interface ProfileOptionsInput {
   readonly batch?: number;
   readonly filterRatio?: number;
   readonly chunks?: number;
-  readonly sampler?: "joint" | "uniform";
+  readonly sampler?: SamplerName;
   readonly patchSize?: number;
 }
 
@@ -25,7 +26,7 @@ export interface ProfiledStep {
   /** Examples drawn, S. */
   readonly superBatch: number;
   readonly chunks: number;
-  readonly sampler: "joint" | "uniform";
+  readonly sampler: SamplerName;
   /** In pixels. */
   readonly patchSize: number;
 }
@@ -58,6 +59,8 @@ export function profileOptions(input: ProfileOptionsInput): ProfiledStep {
     imageSize,
     poolSize: Number.MAX_SAFE_INTEGER, // nothing is drawn from a pool
   });
-  const superBatch = sampler === "joint" ? Math.round(resolved.batch / (1 - filterRatio)) : resolved.batch;
+  const superBatch = samplers[sampler].scores
+    ? Math.round(resolved.batch / (1 - filterRatio))
+    : resolved.batch;
   return { model, batch: resolved.batch, superBatch, chunks, sampler, patchSize };
 }

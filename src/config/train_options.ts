@@ -5,7 +5,11 @@
  */
 
 import * as v from "valibot";
+import { type LossName, lossNames } from "../losses/contrastive.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
+import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
+import { type SamplerName, samplerNames, samplers, samplerScore } from "../selection/samplers.ts";
+import { type ScoreName, scoreNames } from "../selection/scores.ts";
 
 const NUMBER = "must be a number";
 const whole = (least: number) =>
@@ -24,7 +28,9 @@ const ratio = v.pipe(v.number(NUMBER), v.check((f) => f >= 0 && f < 1, "must be 
 const finite = v.pipe(v.number(NUMBER), v.finite("must be a finite number"));
 const oneOf = <const T extends readonly string[]>(names: T) =>
   v.picklist(names, `must be one of ${names.join(", ")}`);
-const sampler = oneOf(["joint", "uniform"]);
+/** A list that is known to hold a name or more. */
+type Names<T> = readonly [T, ...T[]];
+const sampler = oneOf(samplerNames as Names<SamplerName>);
 
 const options = v.object({
   steps: v.optional(positive, 320),
@@ -34,11 +40,14 @@ const options = v.object({
   chunks: v.optional(positive, 8),
   gain: v.optional(finite, 100),
   sampler: v.optional(sampler, "joint"),
+  score: v.optional(v.nullable(oneOf(scoreNames as Names<ScoreName>)), null),
+  loss: v.optional(oneOf(lossNames as Names<LossName>), "sigmoid"),
+  iterations: v.optional(natural, GIBBS_ITERATIONS),
   patch: v.optional(v.nullable(positive), null),
   scorePatch: v.optional(v.nullable(positive), null),
   scoreDrop: v.optional(ratio, 0),
   coarseShare: v.optional(v.nullable(share), null),
-  preset: v.optional(oneOf(presetNames as readonly [PresetName, ...PresetName[]]), "mini"),
+  preset: v.optional(oneOf(presetNames as Names<PresetName>), "mini"),
   imageSize: v.optional(positive, 32),
   microBatch: v.optional(
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
@@ -64,6 +73,7 @@ function conflict(
   {
     sampler,
     compare,
+    score,
     batch,
     microBatch,
     chunks,
@@ -77,17 +87,22 @@ function conflict(
     preset: name,
   }: TrainOptions,
 ): string | null {
-  const scored = sampler === "joint" || compare === "joint";
+  const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
+  const scored = arms.some(({ scores }) => scores !== null);
   const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
   const side = patch ?? preset(name).vision.patchSize;
-  if (scored && chunks > batch) {
+  const own = samplers[sampler].scores;
+  if (score && own && !own.includes(score)) {
+    return `--sampler ${sampler} cannot go by ${score}: leave out --score, or use --score ${own}`;
+  }
+  if (arms.some(({ chunked }) => chunked) && chunks > batch) {
     return `--chunks is ${chunks}, more than the ${batch} examples of a batch: choose 1 to ${batch}`;
   }
   if (typeof microBatch === "number" && microBatch > batch) {
     return `--micro-batch is ${microBatch}, more than the ${batch} examples of a batch: choose 1 to ${batch}, or auto`;
   }
   if (compare === sampler) {
-    return `--compare ${compare} is what the run trains already: choose the other sampler`;
+    return `--compare ${compare} is what the run trains already: choose another sampler`;
   }
   if (drawn > poolSize) {
     const ratio = scored ? ` at --filter-ratio ${filterRatio}` : "";
@@ -109,6 +124,11 @@ function conflict(
   return null;
 }
 
+/** What an arm goes by: the run's score if its sampler can, else the sampler's own. */
+export function armScore(sampler: SamplerName, score: ScoreName | null): ScoreName | null {
+  return samplerScore(sampler, score && samplers[sampler].scores?.includes(score) ? score : null);
+}
+
 /** All options of a training run, with defaults filled in. */
 export type TrainOptions = v.InferOutput<typeof options>;
 
@@ -127,7 +147,10 @@ export function trainOptions(input: TrainOptionsInput): TrainOptions {
     const flag = String(path?.[0].key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new RangeError(`--${flag} ${message} (it is ${value})`);
   }
-  const problem = conflict(result.output);
+  const { output } = result, problem = conflict(output);
   if (problem) throw new RangeError(problem);
-  return result.output;
+  // The score of the arm that has one, of the run's own first.
+  const score = samplerScore(output.sampler, output.score) ??
+    (output.compare && armScore(output.compare, output.score));
+  return { ...output, score };
 }

@@ -2814,10 +2814,9 @@ export const patchify = {
 /** shaders/record.wgsl */
 export const record = {
   "name": "record",
-  "source": "// Writes what a step did into rings that the host reads every few steps.\n//\n// scalars [R, 12]: loss, ‖g‖, clip factor, finite, t, β, batch learnability, entropy of the first and the last chunk's\n// draw; indices [R, b]: the trained examples' places in the super-batch, in order of selection. Row = (step − 1) mod R.\n// Deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst SCALARS: u32 = 12u;\n\nstruct Params {\n  capacity: u32, // R\n  batch: u32, // b\n  chunks: u32, // N\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: array<u32>; // [0]: number of the step, from 1\n@group(0) @binding(2) var<storage, read> loss: array<f32>;\n@group(0) @binding(3) var<storage, read> clip: array<f32>;\n@group(0) @binding(4) var<storage, read> logit_scale: array<f32>;\n@group(0) @binding(5) var<storage, read> logit_bias: array<f32>;\n@group(0) @binding(6) var<storage, read> learnability: array<f32>;\n@group(0) @binding(7) var<storage, read> entropy: array<f32>;\n@group(0) @binding(8) var<storage, read_write> scalars: array<f32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> index_ring: array<u32>;\n\n@compute @workgroup_size(1)\nfn record_scalars() {\n  let row = (step[0] - 1u) % params.capacity * SCALARS;\n  scalars[row] = loss[0];\n  scalars[row + 1u] = clip[0];\n  scalars[row + 2u] = clip[1];\n  scalars[row + 3u] = clip[2];\n  scalars[row + 4u] = logit_scale[0];\n  scalars[row + 5u] = logit_bias[0];\n  scalars[row + 6u] = learnability[0];\n  scalars[row + 7u] = entropy[0];\n  scalars[row + 8u] = entropy[params.chunks - 1u];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn record_indices(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.batch) { return; }\n  index_ring[(step[0] - 1u) % params.capacity * params.batch + i] = indices[i];\n}\n",
+  "source": "// Writes what a step did into rings that the host reads every few steps.\n//\n// scalars [R, 8]: loss, ‖g‖, clip factor, finite, t, β, batch score; and rows of other lengths [R, size], word by word:\n// the trained examples' places in the super-batch, in order of selection, and the entropy of each draw.\n// Row = (step − 1) mod R. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  capacity: u32, // R\n  size: u32, // words of a row\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> step: array<u32>; // [0]: number of the step, from 1\n@group(0) @binding(2) var<storage, read> loss: array<f32>;\n@group(0) @binding(3) var<storage, read> clip: array<f32>;\n@group(0) @binding(4) var<storage, read> logit_scale: array<f32>;\n@group(0) @binding(5) var<storage, read> logit_bias: array<f32>;\n@group(0) @binding(6) var<storage, read> batch_score: array<f32>;\n@group(0) @binding(7) var<storage, read_write> scalars: array<f32>;\n@group(0) @binding(2) var<storage, read> row: array<u32>;\n@group(0) @binding(3) var<storage, read_write> ring: array<u32>;\n\n@compute @workgroup_size(1)\nfn record_scalars() {\n  let at = (step[0] - 1u) % params.capacity * params.size;\n  scalars[at] = loss[0];\n  scalars[at + 1u] = clip[0];\n  scalars[at + 2u] = clip[1];\n  scalars[at + 3u] = clip[2];\n  scalars[at + 4u] = logit_scale[0];\n  scalars[at + 5u] = logit_bias[0];\n  scalars[at + 6u] = batch_score[0];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn record_row(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  ring[(step[0] - 1u) % params.capacity * params.size + i] = row[i];\n}\n",
   "constants": {
-    "WORKGROUP": "u32",
-    "SCALARS": "u32"
+    "WORKGROUP": "u32"
   },
   "entryPoints": {
     "record_scalars": {
@@ -2831,12 +2830,8 @@ export const record = {
               "offsetBytes": 0,
               "type": "u32"
             },
-            "batch": {
+            "size": {
               "offsetBytes": 4,
-              "type": "u32"
-            },
-            "chunks": {
-              "offsetBytes": 8,
               "type": "u32"
             }
           }
@@ -2866,24 +2861,19 @@ export const record = {
           "index": 5,
           "element": "f32"
         },
-        "learnability": {
+        "batch_score": {
           "kind": "read",
           "index": 6,
           "element": "f32"
         },
-        "entropy": {
-          "kind": "read",
-          "index": 7,
-          "element": "f32"
-        },
         "scalars": {
           "kind": "read_write",
-          "index": 8,
+          "index": 7,
           "element": "f32"
         }
       }
     },
-    "record_indices": {
+    "record_row": {
       "bindings": {
         "params": {
           "kind": "uniform",
@@ -2894,12 +2884,8 @@ export const record = {
               "offsetBytes": 0,
               "type": "u32"
             },
-            "batch": {
+            "size": {
               "offsetBytes": 4,
-              "type": "u32"
-            },
-            "chunks": {
-              "offsetBytes": 8,
               "type": "u32"
             }
           }
@@ -2909,12 +2895,12 @@ export const record = {
           "index": 1,
           "element": "u32"
         },
-        "indices": {
+        "row": {
           "kind": "read",
           "index": 2,
           "element": "u32"
         },
-        "index_ring": {
+        "ring": {
           "kind": "read_write",
           "index": 3,
           "element": "u32"
@@ -2927,9 +2913,11 @@ export const record = {
 /** shaders/selection/draw.wgsl */
 export const draw = {
   "name": "draw",
-  "source": "// Draws `members` of the S − |A| examples that are still free, without replacement, with p ∝ exp(cond).\n//\n// Gumbel-top-k: adding independent Gumbel noise and taking the highest gives the same distribution as drawing one by\n// one (Plackett–Luce; Kool et al., arXiv:1903.06059), and never exponentiates a score. The noise is Philox 4×32-10\n// (Salmon et al., SC 2011) at counter (i, 65,536 · step + chunk, stream, 0), bit-equal to src/random/philox.ts.\n//\n// One workgroup: a radix select finds the lowest key that is drawn (integer atomics on a histogram, whose sums do not\n// depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:\n// deterministic.\n\nconst UNIFORM: bool = false; // all scores are zero, and every example is free at the start\nconst WORKGROUP: u32 = 256u;\nconst STREAM: u32 = 3u; // Stream.select\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  first: u32, // where the drawn examples go in `indices`\n  members: u32, // how many are drawn\n  chunk: u32, // number of the draw\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> cond: array<f32>;\n@group(0) @binding(2) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // [S] scratch\n@group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch\n@group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]\n@group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [N], nats, of softmax(cond)\n\nvar<workgroup> histogram: array<atomic<u32>, 256>;\nvar<workgroup> shares: array<vec3f, WORKGROUP>;\nvar<workgroup> prefix: u32; // the bits of the threshold found so far\nvar<workgroup> wanted: u32; // how many to draw among the keys with that prefix\nvar<workgroup> drawn_count: atomic<u32>;\n\n// Philox 4×32-10 (Salmon et al., SC 2011), bit-equal to src/random/philox.ts.\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n// −log(E) with E exponential. E = −log(1 − v): for small v, 1 − v loses v's digits, and with them the upper tail that\n// decides who is drawn, so the series takes over.\nfn gumbel(i: u32) -> f32 {\n  let word = philox(vec4u(i, step[0] * 65536u + params.chunk, STREAM, 0u), vec2u(params.seed_low, params.seed_high));\n  let v = min((f32(word) + 0.5) / 4294967296.0, 0.99999994);\n  return -log(select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 1e-2));\n}\n\n// Bits whose unsigned order is the order of the numbers; never 0.\nfn ordered(value: f32) -> u32 {\n  let bits = bitcast<u32>(value);\n  return max(select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u), 1u);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn draw(@builtin(local_invocation_index) local: u32) {\n  // Keys, and what the entropy needs: the highest score, Σ e and Σ e · (score − highest), e = exp(score − highest).\n  var highest = -1e38;\n  var total = 0.0;\n  var weighted = 0.0;\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    var score = 0.0;\n    if (UNIFORM) { slots[i] = NOT_SELECTED; } else { score = cond[i]; }\n    if (slots[i] != NOT_SELECTED) {\n      keys[i] = 0u;\n      continue;\n    }\n    keys[i] = ordered(score + gumbel(i));\n    let peak = max(highest, score);\n    let keep = exp(max(highest - peak, -1e30));\n    // Moving the peak by δ moves every (score − peak) by −δ.\n    weighted = weighted * keep + select(0.0, total * keep * (highest - peak), total > 0.0);\n    total *= keep;\n    let weight = exp(score - peak);\n    total += weight;\n    weighted += weight * (score - peak);\n    highest = peak;\n  }\n  shares[local] = vec3f(highest, total, weighted);\n  if (local == 0u) {\n    prefix = 0u;\n    wanted = params.members;\n    atomicStore(&drawn_count, 0u);\n  }\n  workgroupBarrier();\n  if (local == 0u) {\n    var peak = -1e38;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      peak = max(peak, shares[lane].x);\n    }\n    var sum = 0.0;\n    var moment = 0.0;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      let share = shares[lane];\n      if (share.y > 0.0) {\n        let keep = exp(share.x - peak);\n        sum += share.y * keep;\n        moment += keep * (share.z + share.y * (share.x - peak));\n      }\n    }\n    entropy[params.chunk] = max(log(sum) - moment / sum, 0.0);\n  }\n\n  // The lowest drawn key, eight bits at a time from the top.\n  for (var digit = 0u; digit < 4u; digit++) {\n    let shift = 24u - digit * 8u;\n    atomicStore(&histogram[local], 0u);\n    workgroupBarrier();\n    let mask = select(0xffffffffu << (shift + 8u), 0u, digit == 0u);\n    for (var i = local; i < params.count; i += WORKGROUP) {\n      if ((keys[i] & mask) == (prefix & mask)) { atomicAdd(&histogram[(keys[i] >> shift) & 0xffu], 1u); }\n    }\n    workgroupBarrier();\n    if (local == 0u) {\n      var left = wanted;\n      var bin = 255u;\n      for (var tried = 0u; tried < 256u; tried++) {\n        bin = 255u - tried;\n        let held = atomicLoad(&histogram[bin]);\n        if (held >= left) { break; }\n        left -= held;\n      }\n      prefix |= bin << shift;\n      wanted = left;\n    }\n    workgroupBarrier();\n  }\n\n  // Everything at or above it; their order in `drawn` does not matter.\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    if (keys[i] >= prefix) { drawn[atomicAdd(&drawn_count, 1u)] = i; }\n  }\n  storageBarrier();\n  workgroupBarrier();\n  let candidates = atomicLoad(&drawn_count); // more than `members` only when keys at the threshold are equal\n  for (var at = local; at < candidates; at += WORKGROUP) {\n    let mine = drawn[at];\n    let key = keys[mine];\n    var rank = 0u;\n    for (var other = 0u; other < candidates; other++) {\n      let rival = drawn[other];\n      if (keys[rival] > key || (keys[rival] == key && rival < mine)) { rank++; }\n    }\n    if (rank < params.members) {\n      indices[params.first + rank] = mine;\n      slots[mine] = params.first + rank;\n    }\n  }\n}\n",
+  "source": "// Draws `members` of the S − |A| examples that are still free, without replacement, with p ∝ exp(cond).\n//\n// Gumbel-top-k: adding independent Gumbel noise and taking the highest gives the same distribution as drawing one by\n// one (Plackett–Luce; Kool et al., arXiv:1903.06059), and never exponentiates a score. The noise is Philox 4×32-10\n// (Salmon et al., SC 2011) at counter (i, 65,536 · step + chunk, stream, 0), bit-equal to src/random/philox.ts.\n//\n// One workgroup: a radix select finds the lowest key that is drawn (integer atomics on a histogram, whose sums do not\n// depend on order), then every drawn example counts how many precede it. Keys descend, equal keys go by index:\n// deterministic.\n\nconst UNIFORM: bool = false; // all scores are zero\nconst FIRST: bool = false; // every example is free\nconst NOISE: bool = true; // without it the highest scores are taken\nconst WORKGROUP: u32 = 256u;\nconst STREAM: u32 = 3u; // Stream.select\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  first: u32, // where the drawn examples go in `indices`\n  members: u32, // how many are drawn\n  chunk: u32, // number of the draw\n  seed_low: u32,\n  seed_high: u32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> cond: array<f32>;\n@group(0) @binding(2) var<storage, read> step: array<u32>; // [0]: number of the step\n@group(0) @binding(3) var<storage, read_write> keys: array<u32>; // [S] scratch\n@group(0) @binding(4) var<storage, read_write> drawn: array<u32>; // [S] scratch\n@group(0) @binding(5) var<storage, read_write> indices: array<u32>; // [b]\n@group(0) @binding(6) var<storage, read_write> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n@group(0) @binding(7) var<storage, read_write> entropy: array<f32>; // [draws], nats, of softmax(cond)\n@group(0) @binding(8) var<storage, read_write> drawn_by: array<f32>; // [b]: the score by which each was drawn\n\nvar<workgroup> histogram: array<atomic<u32>, 256>;\nvar<workgroup> shares: array<vec3f, WORKGROUP>;\nvar<workgroup> prefix: u32; // the bits of the threshold found so far\nvar<workgroup> wanted: u32; // how many to draw among the keys with that prefix\nvar<workgroup> drawn_count: atomic<u32>;\n\n// Philox 4×32-10 (Salmon et al., SC 2011), bit-equal to src/random/philox.ts.\n\nfn multiply_high(a: u32, b: u32) -> u32 {\n  let a_low = a & 0xffffu;\n  let a_high = a >> 16u;\n  let b_low = b & 0xffffu;\n  let b_high = b >> 16u;\n  let middle = a_high * b_low + ((a_low * b_low) >> 16u);\n  let carry = a_low * b_high + (middle & 0xffffu);\n  return a_high * b_high + (middle >> 16u) + (carry >> 16u);\n}\n\n// The first word of Philox 4×32-10.\nfn philox(counter: vec4u, seed: vec2u) -> u32 {\n  var c = counter;\n  var key = seed;\n  for (var round = 0u; round < 10u; round++) {\n    let high0 = multiply_high(0xd2511f53u, c.x);\n    let low0 = 0xd2511f53u * c.x;\n    let high1 = multiply_high(0xcd9e8d57u, c.z);\n    let low1 = 0xcd9e8d57u * c.z;\n    c = vec4u(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);\n    key += vec2u(0x9e3779b9u, 0xbb67ae85u);\n  }\n  return c.x;\n}\n\n// −log(E) with E exponential. E = −log(1 − v): for small v, 1 − v loses v's digits, and with them the upper tail that\n// decides who is drawn, so the series takes over.\nfn gumbel(i: u32) -> f32 {\n  let word = philox(vec4u(i, step[0] * 65536u + params.chunk, STREAM, 0u), vec2u(params.seed_low, params.seed_high));\n  let v = min((f32(word) + 0.5) / 4294967296.0, 0.99999994);\n  return -log(select(-log(1.0 - v), v * (1.0 + v * (0.5 + v / 3.0)), v < 1e-2));\n}\n\n// Bits whose unsigned order is the order of the numbers; never 0.\nfn ordered(value: f32) -> u32 {\n  let bits = bitcast<u32>(value);\n  return max(select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u), 1u);\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn draw(@builtin(local_invocation_index) local: u32) {\n  // Keys, and what the entropy needs: the highest score, Σ e and Σ e · (score − highest), e = exp(score − highest).\n  var highest = -1e38;\n  var total = 0.0;\n  var weighted = 0.0;\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    var score = 0.0;\n    if (!UNIFORM) { score = cond[i]; }\n    if (FIRST) { slots[i] = NOT_SELECTED; } else if (slots[i] != NOT_SELECTED) {\n      keys[i] = 0u;\n      continue;\n    }\n    var key = score;\n    if (NOISE) { key += gumbel(i); }\n    keys[i] = ordered(key);\n    let peak = max(highest, score);\n    let keep = exp(max(highest - peak, -1e30));\n    // Moving the peak by δ moves every (score − peak) by −δ.\n    weighted = weighted * keep + select(0.0, total * keep * (highest - peak), total > 0.0);\n    total *= keep;\n    let weight = exp(score - peak);\n    total += weight;\n    weighted += weight * (score - peak);\n    highest = peak;\n  }\n  shares[local] = vec3f(highest, total, weighted);\n  if (local == 0u) {\n    prefix = 0u;\n    wanted = params.members;\n    atomicStore(&drawn_count, 0u);\n  }\n  workgroupBarrier();\n  if (local == 0u) {\n    var peak = -1e38;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      peak = max(peak, shares[lane].x);\n    }\n    var sum = 0.0;\n    var moment = 0.0;\n    for (var lane = 0u; lane < WORKGROUP; lane++) {\n      let share = shares[lane];\n      if (share.y > 0.0) {\n        let keep = exp(share.x - peak);\n        sum += share.y * keep;\n        moment += keep * (share.z + share.y * (share.x - peak));\n      }\n    }\n    entropy[params.chunk] = max(log(sum) - moment / sum, 0.0);\n  }\n\n  // The lowest drawn key, eight bits at a time from the top.\n  for (var digit = 0u; digit < 4u; digit++) {\n    let shift = 24u - digit * 8u;\n    atomicStore(&histogram[local], 0u);\n    workgroupBarrier();\n    let mask = select(0xffffffffu << (shift + 8u), 0u, digit == 0u);\n    for (var i = local; i < params.count; i += WORKGROUP) {\n      if ((keys[i] & mask) == (prefix & mask)) { atomicAdd(&histogram[(keys[i] >> shift) & 0xffu], 1u); }\n    }\n    workgroupBarrier();\n    if (local == 0u) {\n      var left = wanted;\n      var bin = 255u;\n      for (var tried = 0u; tried < 256u; tried++) {\n        bin = 255u - tried;\n        let held = atomicLoad(&histogram[bin]);\n        if (held >= left) { break; }\n        left -= held;\n      }\n      prefix |= bin << shift;\n      wanted = left;\n    }\n    workgroupBarrier();\n  }\n\n  // Everything at or above it; their order in `drawn` does not matter.\n  for (var i = local; i < params.count; i += WORKGROUP) {\n    if (keys[i] >= prefix) { drawn[atomicAdd(&drawn_count, 1u)] = i; }\n  }\n  storageBarrier();\n  workgroupBarrier();\n  let candidates = atomicLoad(&drawn_count); // more than `members` only when keys at the threshold are equal\n  for (var at = local; at < candidates; at += WORKGROUP) {\n    let mine = drawn[at];\n    let key = keys[mine];\n    var rank = 0u;\n    for (var other = 0u; other < candidates; other++) {\n      let rival = drawn[other];\n      if (keys[rival] > key || (keys[rival] == key && rival < mine)) { rank++; }\n    }\n    if (rank < params.members) {\n      indices[params.first + rank] = mine;\n      slots[mine] = params.first + rank;\n      if (UNIFORM) { drawn_by[params.first + rank] = 0.0; } else { drawn_by[params.first + rank] = cond[mine]; }\n    }\n  }\n}\n",
   "constants": {
     "UNIFORM": "bool",
+    "FIRST": "bool",
+    "NOISE": "bool",
     "WORKGROUP": "u32",
     "STREAM": "u32",
     "NOT_SELECTED": "u32"
@@ -3002,19 +2990,26 @@ export const draw = {
           "kind": "read_write",
           "index": 7,
           "element": "f32"
+        },
+        "drawn_by": {
+          "kind": "read_write",
+          "index": 8,
+          "element": "f32"
         }
       }
     }
   }
 } as const satisfies Shader;
 
-/** shaders/selection/joint.wgsl */
-export const joint = {
-  "name": "joint",
-  "source": "// JEST's scores: how much each candidate would add to a batch, kept up while the batch grows chunk by chunk.\n// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A.\n//\n// S super-batch, b sub-batch, A the examples chosen so far. With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:\n//   S_ij = gain · (LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference))\n//   cond_i = S_ii + Σ_{k∈A} (S_ik + S_ki)\n// which is what Σ_{A×A} S grows by when i joins A. Never a [S, S] matrix: for each block of new members the matrix\n// products of their embeddings with all candidates' are taken anew, [members, S], and `grow` adds what they come to.\n// One invocation a candidate, neighbours read neighbouring words, all sums in order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst WORKGROUP: u32 = 64u;\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  vectors: u32, // D / 4 of the model (members)\n  learner_vectors: u32, // D / 4 of each (start)\n  reference_vectors: u32,\n  first: u32, // where the members start in `indices`, or the rows in the batch\n  members: u32, // how many there are\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>; // [S, D]\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>;\n@group(0) @binding(7) var<storage, read_write> diagonal: array<f32>; // S_ii at gain 1\n@group(0) @binding(8) var<storage, read_write> slots_out: array<u32>;\n\n@group(0) @binding(1) var<storage, read> image: array<vec4f>; // one model's, [S, D]\n@group(0) @binding(2) var<storage, read> text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> indices: array<u32>;\n@group(0) @binding(4) var<storage, read_write> member_image: array<vec4f>; // [members, D]\n@group(0) @binding(6) var<storage, read_write> member_text: array<vec4f>;\n\n@group(0) @binding(1) var<storage, read> learner_forth: array<f32>; // zᵀ_k · zᴵ_i, [members, S]\n@group(0) @binding(2) var<storage, read> learner_back: array<f32>; // zᴵ_k · zᵀ_i\n@group(0) @binding(3) var<storage, read> reference_forth: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_back: array<f32>;\n@group(0) @binding(6) var<storage, read_write> cond: array<f32>;\n@group(0) @binding(7) var<storage, read> slots: array<u32>;\n\n@group(0) @binding(1) var<storage, read> learner_dots: array<f32>; // zᴵ_i · zᵀ_j of the selected, [rows, b]\n@group(0) @binding(2) var<storage, read> reference_dots: array<f32>;\n@group(0) @binding(6) var<storage, read_write> row_sums: array<f32>; // [b]\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> learnability: array<f32>;\n\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n\n// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which\n// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  let s = e / (2.0 + e);\n  let q = s * s;\n  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));\n  return max(x, 0.0) + 2.0 * s * series;\n}\n\n// S_ij at gain 1 from both models' dot products; `sign` is m_ij.\nfn score(learner: f32, reference: f32, sign: f32) -> f32 {\n  return LEARNER_SIGN * softplus(-sign * (logits[0] * learner + logits[1])) +\n    REFERENCE_SIGN * softplus(-sign * (logits[2] * reference + logits[3]));\n}\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  let own = score(learner, reference, 1.0);\n  diagonal[i] = own;\n  cond_out[i] = params.gain * own;\n  slots_out[i] = NOT_SELECTED;\n}\n\n// The embeddings of the members `indices[first]` … by one model, in a matrix of their own.\n@compute @workgroup_size(WORKGROUP)\nfn members(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let at = id.y * groups.x * WORKGROUP + id.x;\n  if (at >= params.members * params.vectors) { return; }\n  let source = indices[params.first + at / params.vectors] * params.vectors + at % params.vectors;\n  member_image[at] = image[source];\n  member_text[at] = text[source];\n}\n\n// The candidates' scores after the members have joined.\n@compute @workgroup_size(WORKGROUP)\nfn grow(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || slots[i] != NOT_SELECTED) { return; }\n  var sum = 0.0;\n  for (var k = 0u; k < params.members; k++) {\n    let at = k * params.count + i;\n    sum += score(learner_forth[at], reference_forth[at], -1.0) + score(learner_back[at], reference_back[at], -1.0);\n  }\n  cond[i] += params.gain * sum;\n}\n\n// Rows `first` … of Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn sum_selected(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let row = id.y * groups.x * WORKGROUP + id.x;\n  if (row >= params.members) { return; }\n  var sum = 0.0;\n  for (var column = 0u; column < params.batch; column++) {\n    let at = row * params.batch + column;\n    sum += score(learner_dots[at], reference_dots[at], select(-1.0, 1.0, column == params.first + row));\n  }\n  row_sums[params.first + row] = sum;\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's learnability: (1/b) Σ_{A×A} S at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  learnability[0] = whole / f32(params.batch);\n}\n",
+/** shaders/selection/sigmoid_scores.wgsl */
+export const sigmoidScores = {
+  "name": "sigmoid_scores",
+  "source": "// Scores under the sigmoid loss: how much each candidate would add to a batch, kept up while the batch grows.\n// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A; the frame says what S, b, A and N are.\n//\n// With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:\n//   S_ij = LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference)\n//   cond_i = gain · (S_ii + Σ_{k∈A} (S_ik + S_ki))\n// which is what gain · Σ_{A×A} S grows by when i joins A. Being a sum, it takes new members as they come.\n\n// What scoring has in common under both losses; a part of sigmoid_scores and softmax_scores.\n//\n// S super-batch, b sub-batch, A the examples chosen so far, N blocks of them. A score is\n// LEARNER_SIGN · ℓ(learner) + REFERENCE_SIGN · ℓ(reference); a model whose sign is 0 is neither read nor computed.\n// Never a [S, S] matrix: for each run of new members the matrix products of their embeddings with all candidates' are\n// taken anew, [members, S], and `add` sums what they come to.\n// One invocation a candidate (or a row), neighbours read neighbouring words, all sums in order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst ACCUMULATE: bool = false; // `add` goes on from what is there\nconst EVERY: bool = false; // `add` also looks at examples that are chosen, which may be dropped later\nconst WORKGROUP: u32 = 64u;\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  vectors: u32, // D / 4 of the model (members)\n  learner_vectors: u32, // D / 4 of each (start); 0 for a model that does not count\n  reference_vectors: u32,\n  first: u32, // where the members start in `indices`, or the rows in the batch\n  members: u32, // how many there are\n  blocks: u32, // N (combine)\n  dropped: u32, // the block that is left out\n  stride: u32, // elements from one block's totals to the next's\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>; // [S, D]\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>; // [S], with the gain\n@group(0) @binding(7) var<storage, read_write> diagonal_out: array<f32>; // [S], each example's own score at gain 1\n\n@group(0) @binding(1) var<storage, read> image: array<vec4f>; // one model's, [S, D]\n@group(0) @binding(2) var<storage, read> text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> indices: array<u32>;\n@group(0) @binding(4) var<storage, read_write> member_image: array<vec4f>; // [members, D]\n@group(0) @binding(6) var<storage, read_write> member_text: array<vec4f>;\n\n@group(0) @binding(1) var<storage, read> learner_forth: array<f32>; // zᵀ_k · zᴵ_i, [members, S], or [rows, b]\n@group(0) @binding(2) var<storage, read> learner_back: array<f32>; // zᴵ_k · zᵀ_i\n@group(0) @binding(3) var<storage, read> reference_forth: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_back: array<f32>;\n@group(0) @binding(7) var<storage, read> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n\n@group(0) @binding(1) var<storage, read> diagonal: array<f32>;\n@group(0) @binding(7) var<storage, read_write> slots_out: array<u32>;\n\n@group(0) @binding(6) var<storage, read_write> row_sums: array<f32>; // [b]\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> batch_score: array<f32>;\n\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n// Every candidate's own score, which is its conditional score as long as nothing is chosen.\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  let own = own_score(learner, reference);\n  diagonal_out[i] = own;\n  cond_out[i] = params.gain * own;\n}\n\n// The embeddings of the members `indices[first]` … by one model, in a matrix of their own.\n@compute @workgroup_size(WORKGROUP)\nfn members(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let at = id.y * groups.x * WORKGROUP + id.x;\n  if (at >= params.members * params.vectors) { return; }\n  let source = indices[params.first + at / params.vectors] * params.vectors + at % params.vectors;\n  member_image[at] = image[source];\n  member_text[at] = text[source];\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's score, the mean of its rows' at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  batch_score[0] = whole / f32(params.batch);\n}\n\n@group(0) @binding(6) var<storage, read_write> totals: array<f32>; // [S]: `cond` itself, or one block's share of it\n@group(0) @binding(2) var<storage, read> block_totals: array<f32>; // [N, stride]\n\n// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which\n// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.\nfn softplus(x: f32) -> f32 {\n  let e = exp(-abs(x));\n  let s = e / (2.0 + e);\n  let q = s * s;\n  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));\n  return max(x, 0.0) + 2.0 * s * series;\n}\n\n// S_ij from both models' dot products; `sign` is m_ij.\nfn score(learner: f32, reference: f32, sign: f32) -> f32 {\n  var sum = 0.0;\n  if (LEARNER_SIGN != 0.0) { sum += LEARNER_SIGN * softplus(-sign * (logits[0] * learner + logits[1])); }\n  if (REFERENCE_SIGN != 0.0) { sum += REFERENCE_SIGN * softplus(-sign * (logits[2] * reference + logits[3])); }\n  return sum;\n}\n\nfn own_score(learner: f32, reference: f32) -> f32 {\n  return score(learner, reference, 1.0);\n}\n\n// What the members add to the candidates' scores.\n@compute @workgroup_size(WORKGROUP)\nfn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || (!EVERY && slots[i] != NOT_SELECTED)) { return; }\n  var sum = 0.0;\n  for (var k = 0u; k < params.members; k++) {\n    let at = k * params.count + i;\n    sum += score(learner_forth[at], reference_forth[at], -1.0) + score(learner_back[at], reference_back[at], -1.0);\n  }\n  sum *= params.gain;\n  if (ACCUMULATE) { sum += totals[i]; }\n  totals[i] = sum;\n}\n\n// The scores given the members of all blocks but the dropped one, whose members are free again.\n@compute @workgroup_size(WORKGROUP)\nfn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var sum = params.gain * diagonal[i];\n  for (var block_at = 0u; block_at < params.blocks; block_at++) {\n    if (block_at != params.dropped) { sum += block_totals[block_at * params.stride + i]; }\n  }\n  cond_out[i] = sum;\n  let slot = slots_out[i];\n  if (slot >= params.first && slot < params.first + params.members) { slots_out[i] = NOT_SELECTED; }\n}\n\n// Rows `first` … of Σ_{A×A} S.\n@compute @workgroup_size(WORKGROUP)\nfn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let row = id.y * groups.x * WORKGROUP + id.x;\n  if (row >= params.members) { return; }\n  var sum = 0.0;\n  for (var column = 0u; column < params.batch; column++) {\n    let at = row * params.batch + column;\n    sum += score(learner_forth[at], reference_forth[at], select(-1.0, 1.0, column == params.first + row));\n  }\n  row_sums[params.first + row] = sum;\n}\n",
   "constants": {
     "LEARNER_SIGN": "f32",
     "REFERENCE_SIGN": "f32",
+    "ACCUMULATE": "bool",
+    "EVERY": "bool",
     "WORKGROUP": "u32",
     "NOT_SELECTED": "u32"
   },
@@ -3053,7 +3048,7 @@ export const joint = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "count": {
               "offsetBytes": 0,
@@ -3083,8 +3078,20 @@ export const joint = {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "gain": {
+            "blocks": {
               "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
               "type": "f32"
             }
           }
@@ -3119,15 +3126,10 @@ export const joint = {
           "index": 6,
           "element": "f32"
         },
-        "diagonal": {
+        "diagonal_out": {
           "kind": "read_write",
           "index": 7,
           "element": "f32"
-        },
-        "slots_out": {
-          "kind": "read_write",
-          "index": 8,
-          "element": "u32"
         }
       }
     },
@@ -3136,7 +3138,7 @@ export const joint = {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "count": {
               "offsetBytes": 0,
@@ -3166,8 +3168,20 @@ export const joint = {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "gain": {
+            "blocks": {
               "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
               "type": "f32"
             }
           }
@@ -3199,12 +3213,12 @@ export const joint = {
         }
       }
     },
-    "grow": {
+    "finish": {
       "bindings": {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "count": {
               "offsetBytes": 0,
@@ -3234,8 +3248,85 @@ export const joint = {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "gain": {
+            "blocks": {
               "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "row_sums_in": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "batch_score": {
+          "kind": "read_write",
+          "index": 2,
+          "element": "f32"
+        }
+      }
+    },
+    "add": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
               "type": "f32"
             }
           }
@@ -3265,7 +3356,7 @@ export const joint = {
           "index": 5,
           "element": "f32"
         },
-        "cond": {
+        "totals": {
           "kind": "read_write",
           "index": 6,
           "element": "f32"
@@ -3277,12 +3368,12 @@ export const joint = {
         }
       }
     },
-    "sum_selected": {
+    "combine": {
       "bindings": {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "count": {
               "offsetBytes": 0,
@@ -3312,20 +3403,107 @@ export const joint = {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "gain": {
+            "blocks": {
               "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
               "type": "f32"
             }
           }
         },
-        "learner_dots": {
+        "diagonal": {
           "kind": "read",
           "index": 1,
           "element": "f32"
         },
-        "reference_dots": {
+        "block_totals": {
           "kind": "read",
           "index": 2,
+          "element": "f32"
+        },
+        "cond_out": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "f32"
+        },
+        "slots_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "u32"
+        }
+      }
+    },
+    "rows": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_forth": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "reference_forth": {
+          "kind": "read",
+          "index": 3,
           "element": "f32"
         },
         "logits": {
@@ -3339,13 +3517,59 @@ export const joint = {
           "element": "f32"
         }
       }
+    }
+  }
+} as const satisfies Shader;
+
+/** shaders/selection/softmax_scores.wgsl */
+export const softmaxScores = {
+  "name": "softmax_scores",
+  "source": "// Scores under the softmax loss, conditional on the examples that are chosen already.\n// Source: Evans et al., arXiv:2406.17711, appendix A; the frame says what S, b, A and N are.\n//\n// With l_ij = α zᴵ_i·zᵀ_j (β cancels), for each model\n//   own loss −l_ii;   beside A: −l_ii + ½ (lse_{k∈A} l_ik + lse_{k∈A} l_ki)\n// and cond_i = gain · (LEARNER_SIGN · learner's + REFERENCE_SIGN · reference's). The log-sum-exps over A are kept as\n// running ones, lse(A ∪ B) = log(exp lse(A) + exp lse(B)), which is exact; nothing is ever taken away from one.\n// The batch's score is that of its loss: (1/b) Σ_i ½ (lse_j l_ij + lse_j l_ji) − l_ii over the pairs chosen.\n\n// What scoring has in common under both losses; a part of sigmoid_scores and softmax_scores.\n//\n// S super-batch, b sub-batch, A the examples chosen so far, N blocks of them. A score is\n// LEARNER_SIGN · ℓ(learner) + REFERENCE_SIGN · ℓ(reference); a model whose sign is 0 is neither read nor computed.\n// Never a [S, S] matrix: for each run of new members the matrix products of their embeddings with all candidates' are\n// taken anew, [members, S], and `add` sums what they come to.\n// One invocation a candidate (or a row), neighbours read neighbouring words, all sums in order: deterministic.\n\nconst LEARNER_SIGN: f32 = 1.0; // learnability: +1 and −1; easy reference: 0 and −1; hard learner: +1 and 0\nconst REFERENCE_SIGN: f32 = -1.0;\nconst ACCUMULATE: bool = false; // `add` goes on from what is there\nconst EVERY: bool = false; // `add` also looks at examples that are chosen, which may be dropped later\nconst WORKGROUP: u32 = 64u;\nconst NOT_SELECTED: u32 = 0xffffffffu;\n\nstruct Params {\n  count: u32, // S\n  batch: u32, // b\n  vectors: u32, // D / 4 of the model (members)\n  learner_vectors: u32, // D / 4 of each (start); 0 for a model that does not count\n  reference_vectors: u32,\n  first: u32, // where the members start in `indices`, or the rows in the batch\n  members: u32, // how many there are\n  blocks: u32, // N (combine)\n  dropped: u32, // the block that is left out\n  stride: u32, // elements from one block's totals to the next's\n  gain: f32,\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> learner_image: array<vec4f>; // [S, D]\n@group(0) @binding(2) var<storage, read> learner_text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> reference_image: array<vec4f>;\n@group(0) @binding(4) var<storage, read> reference_text: array<vec4f>;\n@group(0) @binding(5) var<storage, read> logits: array<f32>; // α, β of the learner, then of the reference\n@group(0) @binding(6) var<storage, read_write> cond_out: array<f32>; // [S], with the gain\n@group(0) @binding(7) var<storage, read_write> diagonal_out: array<f32>; // [S], each example's own score at gain 1\n\n@group(0) @binding(1) var<storage, read> image: array<vec4f>; // one model's, [S, D]\n@group(0) @binding(2) var<storage, read> text: array<vec4f>;\n@group(0) @binding(3) var<storage, read> indices: array<u32>;\n@group(0) @binding(4) var<storage, read_write> member_image: array<vec4f>; // [members, D]\n@group(0) @binding(6) var<storage, read_write> member_text: array<vec4f>;\n\n@group(0) @binding(1) var<storage, read> learner_forth: array<f32>; // zᵀ_k · zᴵ_i, [members, S], or [rows, b]\n@group(0) @binding(2) var<storage, read> learner_back: array<f32>; // zᴵ_k · zᵀ_i\n@group(0) @binding(3) var<storage, read> reference_forth: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_back: array<f32>;\n@group(0) @binding(7) var<storage, read> slots: array<u32>; // [S]: place in `indices`, or NOT_SELECTED\n\n@group(0) @binding(1) var<storage, read> diagonal: array<f32>;\n@group(0) @binding(7) var<storage, read_write> slots_out: array<u32>;\n\n@group(0) @binding(6) var<storage, read_write> row_sums: array<f32>; // [b]\n@group(0) @binding(1) var<storage, read> row_sums_in: array<f32>;\n@group(0) @binding(2) var<storage, read_write> batch_score: array<f32>;\n\n@group(0) @binding(1) var<storage, read> learner_scale: array<f32>; // t\n@group(0) @binding(2) var<storage, read> learner_bias: array<f32>;\n@group(0) @binding(3) var<storage, read> reference_scale: array<f32>;\n@group(0) @binding(4) var<storage, read> reference_bias: array<f32>;\n@group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;\n\n@compute @workgroup_size(1)\nfn pack_logits() {\n  logits_out[0] = exp(learner_scale[0]);\n  logits_out[1] = learner_bias[0];\n  logits_out[2] = exp(reference_scale[0]);\n  logits_out[3] = reference_bias[0];\n}\n\n// Every candidate's own score, which is its conditional score as long as nothing is chosen.\n@compute @workgroup_size(WORKGROUP)\nfn start(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var learner = 0.0;\n  for (var d = i * params.learner_vectors; d < (i + 1u) * params.learner_vectors; d++) {\n    learner += dot(learner_image[d], learner_text[d]);\n  }\n  var reference = 0.0;\n  for (var d = i * params.reference_vectors; d < (i + 1u) * params.reference_vectors; d++) {\n    reference += dot(reference_image[d], reference_text[d]);\n  }\n  let own = own_score(learner, reference);\n  diagonal_out[i] = own;\n  cond_out[i] = params.gain * own;\n}\n\n// The embeddings of the members `indices[first]` … by one model, in a matrix of their own.\n@compute @workgroup_size(WORKGROUP)\nfn members(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let at = id.y * groups.x * WORKGROUP + id.x;\n  if (at >= params.members * params.vectors) { return; }\n  let source = indices[params.first + at / params.vectors] * params.vectors + at % params.vectors;\n  member_image[at] = image[source];\n  member_text[at] = text[source];\n}\n\nvar<workgroup> shares: array<f32, WORKGROUP>;\n\n// The batch's score, the mean of its rows' at gain 1.\n@compute @workgroup_size(WORKGROUP)\nfn finish(@builtin(local_invocation_index) local: u32) {\n  var sum = 0.0;\n  for (var row = local; row < params.batch; row += WORKGROUP) {\n    sum += row_sums_in[row];\n  }\n  shares[local] = sum;\n  workgroupBarrier();\n  if (local != 0u) { return; }\n  var whole = 0.0;\n  for (var lane = 0u; lane < WORKGROUP; lane++) {\n    whole += shares[lane];\n  }\n  batch_score[0] = whole / f32(params.batch);\n}\n\nconst LOWEST: f32 = -1e30; // the log-sum-exp of nothing\n\n// Log-sum-exps of l_ik and l_ki by the learner, then by the reference: [S].\n@group(0) @binding(6) var<storage, read_write> totals: array<vec4f>;\n@group(0) @binding(2) var<storage, read> block_totals: array<vec4f>; // [N, stride]\n\nfn own_score(learner: f32, reference: f32) -> f32 {\n  var sum = 0.0;\n  if (LEARNER_SIGN != 0.0) { sum -= LEARNER_SIGN * logits[0] * learner; }\n  if (REFERENCE_SIGN != 0.0) { sum -= REFERENCE_SIGN * logits[2] * reference; }\n  return sum;\n}\n\n// What log-sum-exps add to an own score.\nfn beside(lse: vec4f) -> f32 {\n  var sum = 0.0;\n  if (LEARNER_SIGN != 0.0) { sum += LEARNER_SIGN * 0.5 * (lse.x + lse.y); }\n  if (REFERENCE_SIGN != 0.0) { sum += REFERENCE_SIGN * 0.5 * (lse.z + lse.w); }\n  return sum;\n}\n\n// The four logits of two pairs that share an example, at `at` in the products.\nfn pair_logits(at: u32) -> vec4f {\n  var pair = vec4f(0.0);\n  if (LEARNER_SIGN != 0.0) { pair = vec4f(logits[0] * vec2f(learner_forth[at], learner_back[at]), pair.zw); }\n  if (REFERENCE_SIGN != 0.0) { pair = vec4f(pair.xy, logits[2] * vec2f(reference_forth[at], reference_back[at])); }\n  return pair;\n}\n\n// A log-sum-exp under way is `highest` and `total`, Σ exp(l − highest).\nstruct Running {\n  highest: vec4f,\n  total: vec4f,\n}\n\nfn include(running: Running, logit: vec4f) -> Running {\n  let peak = max(running.highest, logit);\n  return Running(peak, running.total * exp(running.highest - peak) + exp(logit - peak));\n}\n\nfn nothing_yet() -> Running {\n  return Running(vec4f(LOWEST), vec4f(0.0));\n}\n\n// The candidates' log-sum-exps over the members.\n@compute @workgroup_size(WORKGROUP)\nfn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count || (!EVERY && slots[i] != NOT_SELECTED)) { return; }\n  var running = nothing_yet();\n  if (ACCUMULATE) { running = include(running, totals[i]); }\n  for (var k = 0u; k < params.members; k++) {\n    running = include(running, pair_logits(k * params.count + i));\n  }\n  totals[i] = running.highest + log(running.total);\n}\n\n// The scores given the members of all blocks but the dropped one, whose members are free again.\n@compute @workgroup_size(WORKGROUP)\nfn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.count) { return; }\n  var running = nothing_yet();\n  var counted = 0u;\n  for (var block_at = 0u; block_at < params.blocks; block_at++) {\n    if (block_at != params.dropped) {\n      running = include(running, block_totals[block_at * params.stride + i]);\n      counted++;\n    }\n  }\n  var score = diagonal[i];\n  if (counted > 0u) { score += beside(running.highest + log(running.total)); }\n  cond_out[i] = params.gain * score;\n  let slot = slots_out[i];\n  if (slot >= params.first && slot < params.first + params.members) { slots_out[i] = NOT_SELECTED; }\n}\n\n// Rows `first` … of the batch's loss.\n@compute @workgroup_size(WORKGROUP)\nfn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let row = id.y * groups.x * WORKGROUP + id.x;\n  if (row >= params.members) { return; }\n  var running = nothing_yet();\n  for (var column = 0u; column < params.batch; column++) {\n    running = include(running, pair_logits(row * params.batch + column));\n  }\n  let own = pair_logits(row * params.batch + params.first + row);\n  row_sums[params.first + row] = beside(running.highest + log(running.total)) - beside(own);\n}\n",
+  "constants": {
+    "LEARNER_SIGN": "f32",
+    "REFERENCE_SIGN": "f32",
+    "ACCUMULATE": "bool",
+    "EVERY": "bool",
+    "WORKGROUP": "u32",
+    "NOT_SELECTED": "u32",
+    "LOWEST": "f32"
+  },
+  "entryPoints": {
+    "pack_logits": {
+      "bindings": {
+        "learner_scale": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "learner_bias": {
+          "kind": "read",
+          "index": 2,
+          "element": "f32"
+        },
+        "reference_scale": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "reference_bias": {
+          "kind": "read",
+          "index": 4,
+          "element": "f32"
+        },
+        "logits_out": {
+          "kind": "read_write",
+          "index": 5,
+          "element": "f32"
+        }
+      }
     },
-    "finish": {
+    "start": {
       "bindings": {
         "params": {
           "kind": "uniform",
           "index": 0,
-          "sizeBytes": 32,
+          "sizeBytes": 48,
           "fields": {
             "count": {
               "offsetBytes": 0,
@@ -3375,8 +3599,190 @@ export const joint = {
               "offsetBytes": 24,
               "type": "u32"
             },
-            "gain": {
+            "blocks": {
               "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "learner_text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "reference_image": {
+          "kind": "read",
+          "index": 3,
+          "element": "vec4f"
+        },
+        "reference_text": {
+          "kind": "read",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "cond_out": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "f32"
+        },
+        "diagonal_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "f32"
+        }
+      }
+    },
+    "members": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "image": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4f"
+        },
+        "text": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 3,
+          "element": "u32"
+        },
+        "member_image": {
+          "kind": "read_write",
+          "index": 4,
+          "element": "vec4f"
+        },
+        "member_text": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        }
+      }
+    },
+    "finish": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
               "type": "f32"
             }
           }
@@ -3386,9 +3792,259 @@ export const joint = {
           "index": 1,
           "element": "f32"
         },
-        "learnability": {
+        "batch_score": {
           "kind": "read_write",
           "index": 2,
+          "element": "f32"
+        }
+      }
+    },
+    "add": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_forth": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "learner_back": {
+          "kind": "read",
+          "index": 2,
+          "element": "f32"
+        },
+        "reference_forth": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "reference_back": {
+          "kind": "read",
+          "index": 4,
+          "element": "f32"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "totals": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "vec4f"
+        },
+        "slots": {
+          "kind": "read",
+          "index": 7,
+          "element": "u32"
+        }
+      }
+    },
+    "combine": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "diagonal": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "block_totals": {
+          "kind": "read",
+          "index": 2,
+          "element": "vec4f"
+        },
+        "cond_out": {
+          "kind": "read_write",
+          "index": 6,
+          "element": "f32"
+        },
+        "slots_out": {
+          "kind": "read_write",
+          "index": 7,
+          "element": "u32"
+        }
+      }
+    },
+    "rows": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 48,
+          "fields": {
+            "count": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "batch": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "vectors": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "learner_vectors": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "reference_vectors": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 20,
+              "type": "u32"
+            },
+            "members": {
+              "offsetBytes": 24,
+              "type": "u32"
+            },
+            "blocks": {
+              "offsetBytes": 28,
+              "type": "u32"
+            },
+            "dropped": {
+              "offsetBytes": 32,
+              "type": "u32"
+            },
+            "stride": {
+              "offsetBytes": 36,
+              "type": "u32"
+            },
+            "gain": {
+              "offsetBytes": 40,
+              "type": "f32"
+            }
+          }
+        },
+        "learner_forth": {
+          "kind": "read",
+          "index": 1,
+          "element": "f32"
+        },
+        "learner_back": {
+          "kind": "read",
+          "index": 2,
+          "element": "f32"
+        },
+        "reference_forth": {
+          "kind": "read",
+          "index": 3,
+          "element": "f32"
+        },
+        "reference_back": {
+          "kind": "read",
+          "index": 4,
+          "element": "f32"
+        },
+        "logits": {
+          "kind": "read",
+          "index": 5,
+          "element": "f32"
+        },
+        "row_sums": {
+          "kind": "read_write",
+          "index": 6,
           "element": "f32"
         }
       }

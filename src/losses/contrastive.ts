@@ -21,6 +21,9 @@ const ROW_GRID = 64;
 /** Which contrastive loss. */
 export type LossName = "sigmoid" | "softmax";
 
+/** All names, for help and checks. */
+export const lossNames: readonly LossName[] = ["sigmoid", "softmax"];
+
 /** Unit embeddings of a batch of pairs, and the learned scale and bias of their logits. */
 export interface Pairing {
   /** [b, D], unit rows. */

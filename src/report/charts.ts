@@ -7,17 +7,11 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Arm } from "../train/record.ts";
+import { armNames } from "./arm_names.ts";
 import { compact } from "./terminal.ts";
 
 /** What Plot takes as a document; linkedom's serves without a browser. */
 type PlotDocument = Plot.PlotOptions["document"];
-
-/** What each arm is called in charts. */
-export const armNames: Readonly<Record<Arm, string>> = {
-  joint: "JEST",
-  uniform: "uniform",
-  reference: "reference",
-};
 
 /** One point of a line. */
 export interface Point {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { samplers } from "../selection/samplers.ts";
 import type { ProfileRow, StepProfile } from "../train/profile.ts";
 import { compact } from "./terminal.ts";
 
@@ -25,9 +26,9 @@ const milliseconds = (value: number) =>
 export function describeStep(
   { model, batch, superBatch, sampler, chunks, patchSize }: StepProfile["options"],
 ) {
-  const chosen = sampler === "joint"
-    ? `joint, ${batch} of ${superBatch} pairs in ${chunks} chunks`
-    : `uniform, ${batch} pairs`;
+  const { scores, chunked } = samplers[sampler];
+  const pairs = scores ? `${batch} of ${superBatch} pairs` : `${batch} pairs`;
+  const chosen = `${sampler}, ${pairs}${chunked ? ` in ${chunks} chunks` : ""}`;
   return `${model}, ${chosen}, patches of ${patchSize}`;
 }
 

@@ -12,7 +12,8 @@ import type {
   SelectionSnapshot,
   SnapshotExample,
 } from "../train/record.ts";
-import { armNames, type Chart, type Point, renderChart } from "./charts.ts";
+import { armNames } from "./arm_names.ts";
+import { type Chart, type Point, renderChart } from "./charts.ts";
 import { encodePng } from "./png.ts";
 import { style } from "./style.ts";
 import { flop } from "./terminal.ts";
@@ -77,10 +78,10 @@ export function renderReport(input: ReportInput): string {
 </head>
 <body>
 <main>
-<h1>${escapeHtml(headline(summary, config))}</h1>
+<h1>${escapeHtml(headline(summary))}</h1>
 <p class="lead">${escapeHtml(describe(summary, config))}</p>
 ${numbers(summary)}
-${evaluationTable(summary, config)}
+${evaluationTable(summary)}
 <h2>Learning</h2>
 <div class="charts">${learningCharts(input).map(figure).join("\n")}</div>
 <h2>What was selected</h2>
@@ -105,22 +106,16 @@ type Config = ReportInput["config"];
 
 const shareTick = (share: number) => `${Number((share * 100).toPrecision(3))} %`;
 
-/** The arm that the summary's own numbers are about. */
-function mainArm({ compare }: RunSummary, config: Config): Arm {
-  if (compare) return compare.arm === "joint" ? "uniform" : "joint";
-  return config.sampler === "uniform" ? "uniform" : "joint";
-}
-
-function byArm(summary: RunSummary, config: Config): [Arm, Evaluation][] {
+function byArm(summary: RunSummary): [Arm, Evaluation][] {
   return [
-    [mainArm(summary, config), summary.evaluation],
+    [summary.arm, summary.evaluation],
     ...(summary.compare ? [[summary.compare.arm, summary.compare.evaluation] as [Arm, Evaluation]] : []),
     ...(summary.reference ? [["reference", summary.reference] as [Arm, Evaluation]] : []),
   ];
 }
 
-function headline(summary: RunSummary, config: Config): string {
-  const arms = new Map(byArm(summary, config));
+function headline(summary: RunSummary): string {
+  const arms = new Map(byArm(summary));
   const jest = arms.get("joint"), uniform = arms.get("uniform");
   if (jest && uniform && meanR5(uniform) > 0) {
     const ratio = meanR5(jest) / meanR5(uniform);
@@ -136,7 +131,7 @@ function describe(summary: RunSummary, config: Config): string {
   const model = typeof config.preset === "string" ? ` ${config.preset}` : "";
   const whole = (count: number) => count.toLocaleString("en");
   const equal = compare ? ", both arms on as many examples" : "";
-  const scores = byArm(summary, config)
+  const scores = byArm(summary)
     .filter(([arm]) => arm !== "reference")
     .map(([arm, evaluation]) => `${armNames[arm]} ${percent(meanR5(evaluation))}`);
   return `A${model} dual encoder after ${steps} steps: ${whole(trainedExamples)} examples trained, ` +
@@ -163,8 +158,8 @@ function numbers(
   }</div>`;
 }
 
-function evaluationTable(summary: RunSummary, config: Config): string {
-  const arms = byArm(summary, config);
+function evaluationTable(summary: RunSummary): string {
+  const arms = byArm(summary);
   const row = (label: string, value: (evaluation: Evaluation) => string) =>
     `<tr><td>${label}</td>${arms.map(([, evaluation]) => `<td>${value(evaluation)}</td>`).join("")}</tr>`;
   return `<div class="scroll"><table><thead><tr><th></th>${
@@ -219,7 +214,7 @@ function learningCharts({ metrics, summary }: ReportInput): Chart[] {
   ];
 }
 
-function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
+function selectionCharts({ metrics, poolShares, config }: ReportInput): Chart[] {
   const lines = metrics.filter(({ arm }) => arm !== "reference");
   const points = (value: (line: MetricLine) => number | undefined): Point[] =>
     lines.flatMap((line) => {
@@ -244,9 +239,8 @@ function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
       ? [share("Captions that are the picture's own", ({ cleanShare }) => cleanShare, poolShares.clean)]
       : []),
     {
-      title: "Learnability of the selected batches: the learner's loss minus the reference's",
+      ...scoreWords(config).batch,
       xLabel: "examples trained",
-      yLabel: "batch learnability",
       points: points(({ batchLearnability }) => batchLearnability),
     },
     {
@@ -258,13 +252,40 @@ function selectionCharts({ metrics, poolShares }: ReportInput): Chart[] {
   ];
 }
 
-function selectionText({ snapshots, poolShares }: ReportInput): string {
+/** What the run's score is, of a batch in a chart and of a pair in a sentence. */
+function scoreWords({ score }: Config): { batch: Pick<Chart, "title" | "yLabel">; pair: string } {
+  if (score === "easy-reference") {
+    return {
+      batch: { title: "Score of the selected batches: minus the reference's loss", yLabel: "batch score" },
+      pair: "how easy it is for the reference",
+    };
+  }
+  if (score === "hard-learner") {
+    return {
+      batch: { title: "Score of the selected batches: the learner's loss", yLabel: "batch score" },
+      pair: "how hard it is for the learner",
+    };
+  }
+  return {
+    batch: {
+      title: "Learnability of the selected batches: the learner's loss minus the reference's",
+      yLabel: "batch learnability",
+    },
+    pair: "how much harder it is for the learner than for the reference",
+  };
+}
+
+function selectionText({ snapshots, poolShares, config }: ReportInput): string {
   if (snapshots.length === 0) return `<p class="soft">This run sampled uniformly: nothing was scored.</p>`;
   const pool = poolShares
     ? ` The pool is ${percent(poolShares.inDomain, 0)} in-domain; the sampler does not know which.`
     : "";
-  return `<p>Each step draws a super-batch, scores every pair by how much harder it is for the learner than for the ` +
-    `reference, and trains on the part that is jointly most learnable.${pool} Below each picture ` +
+  return `<p>Each step draws a super-batch, scores every pair by ${
+    scoreWords(config).pair
+  }, and trains on the ` +
+    `part that ${
+      config.sampler === "joint" ? "is jointly highest" : `${config.sampler} selection takes`
+    }.${pool} Below each picture ` +
     `stand its caption and that score of the pair alone; at most ${SHEET_LENGTH} of each kind are shown, evenly from the ` +
     `highest to the lowest.</p>`;
 }

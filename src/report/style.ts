@@ -1,9 +1,10 @@
 /** The report's style sheet: one column of text, wide figures, light and dark, printable. */
 export const style = `
 :root { color-scheme: light dark; --ink: #1d1d1f; --soft: #6e6e73; --line: #d9d9de; --paper: #ffffff; --panel: #f6f6f8;
-  --joint: #c2410c; --uniform: #2563eb; --reference: #6b7280; }
+  --joint: #c2410c; --uniform: #2563eb; --reference: #6b7280; --independent: #0f766e; --gibbs: #7e22ce; --top-k: #a16207; }
 @media (prefers-color-scheme: dark) { :root { --ink: #ececee; --soft: #9b9ba3; --line: #34343a; --paper: #131316;
-  --panel: #1c1c20; --joint: #fb923c; --uniform: #7aa7ff; --reference: #9ca3af; } }
+  --panel: #1c1c20; --joint: #fb923c; --uniform: #7aa7ff; --reference: #9ca3af;
+  --independent: #5eead4; --gibbs: #c084fc; --top-k: #facc15; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 ui-sans-serif, system-ui, sans-serif; }
 main { max-width: 1120px; margin: 0 auto; padding: 3.5rem 1.25rem 5rem; }
@@ -20,6 +21,7 @@ p { max-width: 68ch; margin: .4rem 0 1rem; }
 .numbers b { display: block; white-space: nowrap; font-size: 1.45rem; font-weight: 600; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .numbers span { color: var(--soft); font-size: .85rem; }
 .joint { color: var(--joint); } .uniform { color: var(--uniform); } .reference { color: var(--reference); }
+.independent { color: var(--independent); } .gibbs { color: var(--gibbs); } .top-k { color: var(--top-k); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0; font-size: .93rem; }
 th, td { text-align: right; white-space: nowrap; padding: .34rem .9rem; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:first-child, td:first-child { white-space: normal; text-align: left; padding-left: 0; color: var(--soft); }

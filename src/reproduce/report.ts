@@ -100,7 +100,9 @@ function section(claim: ClaimResult): string {
   return `${head}
 <p>${e(summary)}</p>
 <div class="figures">${
-    figures.map((figure) => `<figure>${renderFigure(figure)}<figcaption>${e(figure.title)}</figcaption></figure>`)
+    figures.map((figure) =>
+      `<figure>${renderFigure(figure)}<figcaption>${e(figure.title)}</figcaption></figure>`
+    )
       .join("\n")
   }</div>
 ${tables.map(renderTable).join("\n")}`;
@@ -109,7 +111,7 @@ ${tables.map(renderTable).join("\n")}`;
 function renderTable({ title, headings, rows }: Table): string {
   const cells = (tag: string, values: readonly string[]) =>
     values.map((value) => `<${tag}>${escapeHtml(value)}</${tag}>`).join("");
-  return `<h3>${escapeHtml(title)}</h3><div class="scroll"><table><thead><tr>${cells("th", headings)}</tr></thead><tbody>${
-    rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")
-  }</tbody></table></div>`;
+  return `<h3>${escapeHtml(title)}</h3><div class="scroll"><table><thead><tr>${
+    cells("th", headings)
+  }</tr></thead><tbody>${rows.map((row) => `<tr>${cells("td", row)}</tr>`).join("\n")}</tbody></table></div>`;
 }

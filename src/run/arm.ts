@@ -6,7 +6,9 @@
 
 import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
 import type { DualEncoder } from "../models/model.ts";
+import type { LossName } from "../losses/contrastive.ts";
 import type { SamplerName } from "../selection/samplers.ts";
+import type { ScoreName } from "../selection/scores.ts";
 import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
 import { type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
 import { evaluate, type TestSet } from "./evaluate.ts";
@@ -16,6 +18,12 @@ import type { TokenisedDataset } from "../data/dataset.ts";
 export interface ArmOptions {
   readonly arm: Arm;
   readonly sampler: SamplerName;
+  /** What the sampler goes by; its own default when left out. */
+  readonly score?: ScoreName | null;
+  /** `sigmoid` when left out. */
+  readonly loss?: LossName;
+  /** Blocks that Gibbs sampling redraws in a step. */
+  readonly iterations?: number;
   readonly steps: number;
   readonly batch: number;
   readonly superBatch: number;
@@ -36,7 +44,7 @@ export interface ArmOptions {
   readonly microBatch?: number;
   /** Keep of every block only its input; false when left out. */
   readonly recompute?: boolean;
-  /** Reference embeddings of the whole data set, for samplers that score. */
+  /** Reference embeddings of the whole data set, where the score counts the reference. */
   readonly reference?: {
     readonly image: Float32Array;
     readonly text: Float32Array;
@@ -102,7 +110,7 @@ export async function trainArm(
   let resumedAt = performance.now();
 
   const report = async (logs: StepLog[], withEvaluation: boolean) => {
-    if (arm === "joint" && snapshotSteps.has(logs.at(-1)!.step)) await snapshot(logs.at(-1)!);
+    if (trainer.options.score && snapshotSteps.has(logs.at(-1)!.step)) await snapshot(logs.at(-1)!);
     seconds += (performance.now() - resumedAt) / 1000;
     if (Number.isNaN(firstLoss)) firstLoss = logs[0].loss;
     const line: MetricLine = {
@@ -133,7 +141,8 @@ export async function trainArm(
       }
     }
     const trained = logs.length * batch;
-    const { step, learningRate, gradientNorm, logitScale, logitBias, batchLearnability } = logs.at(-1)!;
+    const { step, learningRate, gradientNorm, logitScale, logitBias, batchLearnability, drawEntropy } = logs
+      .at(-1)!;
     return {
       arm,
       step,
@@ -142,7 +151,10 @@ export async function trainArm(
       gradientNorm,
       logitScale,
       logitBias,
-      ...(batchLearnability === null ? {} : { batchLearnability: mean((log) => log.batchLearnability!) }),
+      ...(batchLearnability === null ? {} : {
+        batchLearnability: mean((log) => log.batchLearnability!),
+        drawEntropy: Array.from(drawEntropy!, (_, draw) => mean((log) => log.drawEntropy![draw])),
+      }),
       inDomainShare: inDomain / trained,
       cleanShare: clean / trained,
     };

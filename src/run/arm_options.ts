@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
+import { armScore, type TrainOptions } from "../config/train_options.ts";
 import { formatBytes, type PlanTarget } from "../gpu/memory.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
 import { misfit, planMicroBatch, planStep, type StepPlan } from "../train/plan.ts";
+import { countedModels, type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Arm } from "../train/record.ts";
 import type { ArmOptions } from "./arm.ts";
 
@@ -43,19 +44,26 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     learningRate,
     warmUp,
     recompute,
+    loss,
+    iterations,
   } = options;
-  const scored = arm === "joint", patchSize = patch ?? modelConfig(options).vision.patchSize;
-  // The approximation is JEST's: the reference and the other arms see all at full resolution.
-  const coarse = scored && (scorePatch !== null || scoreDrop > 0)
+  const sampler = arm === "reference" ? "uniform" : arm, score = armScore(sampler, options.score);
+  const scored = samplers[sampler].scores !== null;
+  const patchSize = patch ?? modelConfig(options).vision.patchSize;
+  // Only what the learner scores is seen coarsely: the reference and uniform arms see all at full resolution.
+  const coarse = countedModels(score).learner && (scorePatch !== null || scoreDrop > 0)
     ? { scorePatchSize: scorePatch ?? patchSize, scoreDrop, coarseShare: options.coarseShare ?? 0.5 }
     : {};
   return {
     arm,
-    sampler: scored ? "joint" : "uniform",
+    sampler,
+    score,
+    loss,
+    iterations,
     steps: arm === "reference" ? options.referenceSteps : options.steps,
     batch,
     superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
-    chunks: scored ? chunks : 1,
+    chunks: samplers[sampler].chunked ? chunks : 1,
     gain,
     seed,
     learningRate,
@@ -87,9 +95,12 @@ export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
   const { microBatch, memory } = given, budget = memory ?? Infinity;
   const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
   const config = modelConfig(options);
-  const scores = given.sampler === "joint" || given.compare === "joint";
+  const arm = largestArm(given), { score } = armOptions(options, arm);
   const reference = { logitScale: 1, logitBias: 0, width: config.embedding };
-  const step = { ...armOptions(options, scores ? "joint" : "uniform"), ...(scores ? { reference } : {}) };
+  const step = {
+    ...armOptions(options, arm),
+    ...(countedModels(score ?? null).reference ? { reference } : {}),
+  };
   const fitting = () => planMicroBatch(config, step, target, budget);
   if (microBatch === "auto") {
     const plan = fitting();
@@ -105,6 +116,13 @@ export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
     advice = (error as Error).message;
   }
   return { options, plan, problem: `This does not fit: ${reason}. ${advice}` };
+}
+
+/** The arm that takes most: one that scores with the learner, else one that draws a super-batch. */
+function largestArm({ sampler, compare, score }: TrainOptions): Arm {
+  const weight = (name: SamplerName) =>
+    Number(samplers[name].scores !== null) + Number(countedModels(armScore(name, score)).learner);
+  return compare && weight(compare) > weight(sampler) ? compare : sampler;
 }
 
 /** A plan in one line. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type TrainOptions, trainOptions } from "../config/train_options.ts";
+import { armScore, type TrainOptions, trainOptions } from "../config/train_options.ts";
 import { cacheFiles, type KeptFiles } from "../data/cache.ts";
 import type { Device } from "../gpu/device.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
@@ -12,6 +12,7 @@ import { DualEncoder } from "../models/model.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
 import { writeReport } from "../report/write_report.ts";
 import { openTuned } from "./tuning.ts";
+import { countedModels } from "../selection/samplers.ts";
 import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
 import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
 import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
@@ -96,7 +97,7 @@ async function runStages(
 
   const reference = await prepareReference(context);
   using learner = newModel(context);
-  const result = await runArm(context, learner, mainArm(options), reference.embeddings);
+  const result = await runArm(context, learner, options.sampler, reference.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
 
   let compare: RunSummary["compare"];
@@ -112,7 +113,7 @@ async function runStages(
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
   await folder.writeFile("reference.safetensors", await reference.model.save());
-  const scored = mainArm(options) === "joint";
+  const scored = countedModels(armScore(options.sampler, options.score)).reference;
   const flops: FlopCount = {
     ...result.flops,
     referenceTrain: scored || compare ? reference.flops.train : 0,
@@ -120,6 +121,7 @@ async function runStages(
   };
   const summary: RunSummary = {
     run: folder.path,
+    arm: options.sampler,
     adapter: device.adapter.description,
     steps: options.steps,
     trainedExamples: result.trainedExamples,
@@ -173,18 +175,13 @@ function stoppable(hooks: RunHooks): RunHooks {
   };
 }
 
-/** The arm that a run is about. */
-function mainArm({ sampler }: PlannedOptions): Arm {
-  return sampler === "uniform" ? "uniform" : "joint";
-}
-
 function newModel({ device, config, options }: RunContext): DualEncoder {
   return DualEncoder.create(device, config, { seed: options.seed, notes: { preset: options.preset } });
 }
 
 async function prepareReference(context: RunContext): Promise<PreparedReference> {
   const { options, hooks, device, data, config, files } = context;
-  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp } = options;
+  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss } = options;
   const training = {
     config,
     data: data.reference.hash,
@@ -194,6 +191,7 @@ async function prepareReference(context: RunContext): Promise<PreparedReference>
     learningRate,
     warmUp,
     patch,
+    ...(loss === "sigmoid" ? {} : { loss }), // references that are kept already were trained with it
     version: 1,
   };
   const key = await contentKey(training);
@@ -228,15 +226,17 @@ async function runArm(
   arm: Arm,
   embeddings: EmbeddingSet | null,
 ): Promise<ArmResult> {
+  const planned = armOptions(options, arm);
   const settings: ArmOptions = {
-    ...armOptions(options, arm),
-    ...(arm === "joint" ? { reference: embeddings! } : {}),
+    ...planned,
+    ...(countedModels(planned.score ?? null).reference ? { reference: embeddings! } : {}),
   };
-  const stage = arm === "reference"
-    ? "train the reference"
-    : arm === "joint"
-    ? "train with JEST"
-    : "train uniformly";
+  const stages: Partial<Record<Arm, string>> = {
+    reference: "train the reference",
+    joint: "train with JEST",
+    uniform: "train uniformly",
+  };
+  const stage = stages[arm] ?? `train with ${arm} selection`;
   return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, settings, {
     onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
     onMetrics: (line) => folder.appendMetrics(line),

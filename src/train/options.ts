@@ -4,11 +4,13 @@
  * @module
  */
 
-import type { LossName } from "../losses/contrastive.ts";
+import { type LossName, lossNames } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
 import { widestActivation } from "../models/dual_encoder.ts";
 import { adamWDefaults, type AdamWOptions } from "../optim/adamw.ts";
-import { type SamplerName, samplerNames, samplers } from "../selection/samplers.ts";
+import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
+import { countedModels, type SamplerName, samplerScore } from "../selection/samplers.ts";
+import type { ScoreName } from "../selection/scores.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Settings of a training. */
@@ -21,8 +23,15 @@ export interface TrainerOptions {
   readonly superBatch?: number;
   /** How the batch is chosen; `uniform` when left out. */
   readonly sampler?: SamplerName;
-  /** Draws that make up a selection, N; 16 when left out. */
+  /**
+   * What the sampler goes by; its own default when left out, `learnability` for most. `easy-reference` needs no scoring
+   * pass of the model, `hard-learner` no reference; `uniform` goes by none.
+   */
+  readonly score?: ScoreName | null;
+  /** Draws that make up a selection, or blocks that Gibbs sampling redraws in turn, N; 16 when left out. */
   readonly chunks?: number;
+  /** Blocks that Gibbs sampling redraws in a step; 2,000 when left out. */
+  readonly iterations?: number;
   /** Factor on the scores before the draw; 100 when left out, as in the paper. */
   readonly gain?: number;
   /** Seed of the selection. */
@@ -51,16 +60,17 @@ export interface TrainerOptions {
   /**
    * Examples whose activations are kept at a time, m ≤ b; b when left out. Less memory for the same gradients, but for
    * their rounding: the loss is taken over all b embeddings first, and the towers are walked back m examples at a time
-   * (GradCache, arXiv:2101.06983). A sampler that scores has the embeddings already; others embed the batch once more.
+   * (GradCache, arXiv:2101.06983). Where the score counts the model its embeddings are there already; otherwise the batch is
+   * embedded once more.
    */
   readonly microBatch?: number;
   /** Keep of every transformer block only its input, and compute the rest again in the reverse walk; false when left out. */
   readonly recompute?: boolean;
-  /** `sigmoid` when left out. */
+  /** What is trained, and what the scores are of; `sigmoid` when left out. */
   readonly loss?: LossName;
   /** Settings of AdamW; the paper's when left out. */
   readonly optimizer?: AdamWOptions;
-  /** The reference's learned scale α, bias β and embedding width; needed by samplers that score. */
+  /** The reference's learned scale α, bias β and embedding width; needed where the score counts it. */
   readonly reference?: { readonly logitScale: number; readonly logitBias: number; readonly width: number };
 }
 
@@ -78,17 +88,18 @@ const SCORE_BYTES = 32 * 2 ** 20;
  * Fills in defaults and checks ranges.
  *
  * @param config the model that is to be trained
- * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers
- * @throws TypeError when the sampler needs a reference and none is given
+ * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers, or a name is unknown
+ * @throws TypeError when the score counts a reference and none is given
  */
 export function resolveTrainerOptions(
   options: TrainerOptions,
   config: DualEncoderConfig,
 ): ResolvedTrainerOptions {
-  const full = {
+  const chosen = {
     superBatch: options.batch,
     sampler: "uniform" as const,
     chunks: Math.min(16, options.batch),
+    iterations: GIBBS_ITERATIONS,
     gain: 100,
     warmUp: 0.01,
     patchSize: config.vision.patchSize,
@@ -101,8 +112,9 @@ export function resolveTrainerOptions(
     optimizer: adamWDefaults,
     ...given(options),
   };
-  if (!Object.hasOwn(samplers, full.sampler)) {
-    throw new RangeError(`There is no sampler "${full.sampler}": choose one of ${samplerNames.join(", ")}`);
+  const full = { ...chosen, score: samplerScore(chosen.sampler, options.score) };
+  if (!lossNames.includes(full.loss)) {
+    throw new RangeError(`There is no loss "${full.loss}": choose one of ${lossNames.join(", ")}`);
   }
   if (!Number.isInteger(full.steps) || full.steps < 1) {
     throw new RangeError(`The training has ${full.steps} steps: give a whole number, 1 or more`);
@@ -124,9 +136,9 @@ export function resolveTrainerOptions(
       throw new RangeError(`The option "${name}" is ${full[name]}: give a finite number`);
     }
   }
-  if (samplers[full.sampler].scores && !full.reference) {
+  if (countedModels(full.score).reference && !full.reference) {
     throw new TypeError(
-      `The sampler "${full.sampler}" scores with a reference: give its scale, bias and width`,
+      `The sampler "${full.sampler}" goes by ${full.score}, which needs a reference: give its scale, bias and width`,
     );
   }
   const { logitScale = 1, logitBias = 0 } = full.reference ?? {};

@@ -6,6 +6,7 @@
  */
 
 import type { Evaluation, RetrievalScore } from "../eval/evaluation.ts";
+import type { SamplerName } from "../selection/samplers.ts";
 
 export type { Evaluation, RetrievalScore };
 
@@ -21,8 +22,8 @@ export interface FlopCount {
   referenceScore: number;
 }
 
-/** Which model a line is about: `reference`, `joint` (JEST) or `uniform`. */
-export type Arm = "reference" | "joint" | "uniform";
+/** Which model a line is about: the reference, or that trained with a sampler, such as `joint` (JEST). */
+export type Arm = "reference" | SamplerName;
 
 /** One line of `metrics.jsonl`. */
 export interface MetricLine {
@@ -42,8 +43,13 @@ export interface MetricLine {
   /** α = exp(t). */
   logitScale: number;
   logitBias: number;
-  /** (1/b) Σ over the selected pairs of S at gain 1, before the update; absent for uniform and reference. */
+  /**
+   * The selected batches' score at gain 1, before the update: by `learnability` the learner's loss minus the reference's,
+   * by `easy-reference` minus the reference's alone, by `hard-learner` the learner's. Absent for uniform and reference.
+   */
   batchLearnability?: number;
+  /** Entropy in nats of each chunk's draw, means as of the loss; absent for uniform and reference. */
+  drawEntropy?: number[];
   /** Share of the trained examples since the previous line whose picture is in-domain. Known only for built data. */
   inDomainShare?: number;
   /** Share of the trained examples since the previous line whose caption is its own. */
@@ -59,7 +65,7 @@ export interface SnapshotExample {
   /** Index into the pool. */
   index: number;
   caption: string;
-  /** Per-example learnability Sᵢᵢ at gain 1: learner's minus reference's loss of the pair alone. */
+  /** Its own score at gain 1, as of a pair alone; learnability is the learner's minus the reference's loss. */
   score: number;
   /** Position in the order of selection, or null when it was rejected. */
   order: number | null;
@@ -80,6 +86,8 @@ export interface SelectionSnapshot {
 export interface RunSummary {
   /** The run's folder. */
   run: string;
+  /** The arm that the run is about: how its batches were chosen. */
+  arm: Arm;
   /** The adapter's description. */
   adapter: string;
   steps: number;

@@ -21,7 +21,8 @@ import { type BatchTensors, embedPairs } from "../models/dual_encoder.ts";
 import type { ParameterStore, ParameterTensors } from "../models/parameters.ts";
 import { gatherRows, takeRows } from "../ops/gather.ts";
 import { adamW, type AdamWOptions, STEP_BYTES } from "../optim/adamw.ts";
-import { type SamplerName, samplers } from "../selection/samplers.ts";
+import { countedModels, type SamplerName, selectBatch } from "../selection/samplers.ts";
+import type { ScoreName } from "../selection/scores.ts";
 import type { Selection } from "../selection/selection.ts";
 import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
@@ -35,8 +36,12 @@ export interface StepOptions extends CoTraining {
   /** Examples trained, b. */
   readonly batch: number;
   readonly sampler: SamplerName;
+  /** What the sampler goes by; null when it looks at no example. */
+  readonly score: ScoreName | null;
   /** Draws that make up a selection, N. */
   readonly chunks: number;
+  /** Blocks that Gibbs sampling redraws. */
+  readonly iterations: number;
   /** Factor on the scores before the draw. */
   readonly gain: number;
   /** Columns of the reference's embeddings. */
@@ -74,7 +79,7 @@ export interface StepInputs {
 }
 
 /** Words of a row of the scalar ring; their meaning is in `shaders/record.wgsl`. */
-export const SCALARS = 12;
+export const SCALARS = 8;
 
 /** A step as it is recorded: all that it will run, over buffers that may be planned only. */
 export interface RecordedStep {
@@ -82,6 +87,8 @@ export interface RecordedStep {
   readonly inputs: StepInputs;
   readonly scalars: Ring;
   readonly indices: Ring;
+  /** [draws] f32: entropy of each draw. */
+  readonly entropies: Ring;
   /** [S] f32: the latest step's per-example scores; null when the sampler scores nothing. */
   readonly diagonal: BufferRange | null;
 }
@@ -132,7 +139,7 @@ export function recordStep(
   options: StepOptions,
   owned: GPUBuffer[] = [],
 ): RecordedStep {
-  const { config, superBatch, batch, chunks, gain, seed, sampler } = options;
+  const { config, superBatch, batch, score } = options;
   const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
   const allocateWords = (label: string, words: number): BufferRange => {
     const range = allocate(memory, label, words * 4);
@@ -155,7 +162,6 @@ export function recordStep(
   };
   const scalars = new Ring(memory, "scalars", options.ringCapacity, SCALARS);
   const indices = new Ring(memory, "selected indices", options.ringCapacity, batch);
-  owned.push(scalars.range.buffer, indices.range.buffer);
 
   const graph = new Graph(memory, { recompute: options.recompute });
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
@@ -173,8 +179,8 @@ export function recordStep(
   const step = external("step", [STEP_BYTES / 4], "u32");
   const parameters = learner.tensors(graph, { differentiable: true });
 
-  const { scores, select } = samplers[sampler];
-  const scored = scores
+  const counted = countedModels(score);
+  const scored = counted.learner
     ? graph.phase(
       "score",
       () =>
@@ -191,15 +197,16 @@ export function recordStep(
   const selection = graph.phase(
     "select",
     () =>
-      select(graph, scored ? { learner: scored, reference } : null, {
-        superBatch,
-        batch,
-        chunks,
-        gain,
-        seed,
+      selectBatch(graph, options.sampler, {
+        learner: scored,
+        reference: counted.reference ? reference : null,
+      }, {
+        ...options,
         step,
       }),
   );
+  const entropies = new Ring(memory, "entropies", options.ringCapacity, selection.entropy.size);
+  owned.push(scalars.range.buffer, indices.range.buffer, entropies.range.buffer);
   const tokenIndex = {
     positions: external("positions", [superBatch * length], "u32"),
     segmentOffsets: external("segmentOffsets", [segments + 1], "u32"),
@@ -229,7 +236,7 @@ export function recordStep(
   const clip = graph.phase("update", () => adamW(graph, learner.groups, step, options.optimizer));
   graph.phase(
     "record",
-    () => record(graph, { step, loss, clip, parameters, selection, scalars, indices, chunks }),
+    () => record(graph, { step, loss, clip, parameters, selection, scalars, indices, entropies }),
   );
 
   let diagonal: BufferRange | null = null;
@@ -237,12 +244,12 @@ export function recordStep(
     diagonal = allocateWords("diagonal scores", superBatch);
     graph.place(selection.diagonal, diagonal);
   }
-  return { graph, inputs, scalars, indices, diagonal };
+  return { graph, inputs, scalars, indices, entropies, diagonal };
 }
 
 function record(
   graph: Graph,
-  { step, loss, clip, parameters, selection, scalars, indices, chunks }: {
+  { step, loss, clip, parameters, selection, scalars, indices, entropies }: {
     step: Tensor;
     loss: Tensor;
     clip: Tensor;
@@ -250,26 +257,26 @@ function record(
     selection: Selection;
     scalars: Ring;
     indices: Ring;
-    chunks: number;
+    entropies: Ring;
   },
 ): void {
-  const batch = selection.indices.size;
-  const params = { capacity: scalars.capacity, batch, chunks };
+  const { capacity } = scalars;
   graph.dispatch(recordShader, "record_scalars", {
-    params,
+    params: { capacity, size: SCALARS },
     step,
     loss,
     clip,
     logit_scale: parameters.get("logit_scale"),
     logit_bias: parameters.get("logit_bias"),
-    learnability: selection.learnability,
-    entropy: selection.entropy,
-    scalars: graph.external("scalars", [scalars.capacity, SCALARS], scalars.range),
+    batch_score: selection.batchScore,
+    scalars: graph.external("scalars", [capacity, SCALARS], scalars.range),
   }, { workgroups: [1, 1, 1] });
-  graph.dispatch(recordShader, "record_indices", {
-    params,
-    step,
-    indices: selection.indices,
-    index_ring: graph.external("index ring", [indices.capacity, batch], indices.range, { dtype: "u32" }),
-  }, { workgroups: linearGrid(batch, 64) });
+  for (const [row, ring] of [[selection.indices, indices], [selection.entropy, entropies]] as const) {
+    graph.dispatch(recordShader, "record_row", {
+      params: { capacity, size: row.size },
+      step,
+      row,
+      ring: graph.external(`ring of ${row.label}`, [capacity, row.size], ring.range, { dtype: row.dtype }),
+    }, { workgroups: linearGrid(row.size, 64) });
+  }
 }

@@ -10,8 +10,14 @@ import { profileProgram, type ProgramProfile } from "../graph/profile.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { stepState } from "../optim/adamw.ts";
 import { warmUpCosine } from "../optim/schedule.ts";
-import { samplers } from "../selection/samplers.ts";
-import { resolveTrainerOptions, RING_CAPACITY, stepOptions, type TrainerOptions } from "./options.ts";
+import { countedModels } from "../selection/samplers.ts";
+import {
+  type ResolvedTrainerOptions,
+  resolveTrainerOptions,
+  RING_CAPACITY,
+  stepOptions,
+  type TrainerOptions,
+} from "./options.ts";
 import { compileStep, SCALARS, type StepProgram } from "./step.ts";
 import { indexTokens } from "./token_index.ts";
 
@@ -23,7 +29,7 @@ export interface SuperBatch {
   readonly pixels: Uint8Array;
   /** [S, T] token ids. */
   readonly tokens: Uint32Array;
-  /** The reference's unit embeddings, [S, width] each; needed by samplers that score. */
+  /** The reference's unit embeddings, [S, width] each; needed where the score counts it. */
   readonly reference?: { readonly image: Float32Array; readonly text: Float32Array };
 }
 
@@ -41,10 +47,14 @@ export interface StepLog {
   readonly logitScale: number;
   /** β after the update. */
   readonly logitBias: number;
-  /** (1/b) Σ S over the selected pairs at gain 1; null when the sampler scores nothing. */
+  /**
+   * The selected batch's score at gain 1, before the update; null when the sampler goes by none. With `learnability` the
+   * learner's loss of the batch minus the reference's; with `easy-reference`, which computes no learner's loss, minus the
+   * reference's alone; with `hard-learner` the learner's alone.
+   */
   readonly batchLearnability: number | null;
-  /** Entropy in nats of the first and of the last chunk's draw; null when the sampler scores nothing. */
-  readonly drawEntropy: { readonly first: number; readonly last: number } | null;
+  /** [draws]: entropy in nats of each chunk's draw; null when the sampler goes by no score. */
+  readonly drawEntropy: Float32Array | null;
   /** Places in the super-batch of the trained examples, in order of selection. */
   readonly selected: Uint32Array;
 }
@@ -93,7 +103,7 @@ export class Trainer implements Disposable {
 
   private constructor(
     readonly model: DualEncoder,
-    readonly options: Required<Omit<TrainerOptions, "reference">> & Pick<TrainerOptions, "reference">,
+    readonly options: ResolvedTrainerOptions,
     private readonly compiled: StepProgram,
   ) {}
 
@@ -101,8 +111,8 @@ export class Trainer implements Disposable {
    * Compiles the step for a model; its parameters are trained in place.
    *
    * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
-   * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers
-   * @throws TypeError when the model cannot be trained, or the sampler needs a reference and none is given
+   * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers, or a name is unknown
+   * @throws TypeError when the model cannot be trained, or the score counts a reference and none is given
    */
   static async create(model: DualEncoder, options: TrainerOptions): Promise<Trainer> {
     const { device, config, parameters } = model;
@@ -175,7 +185,7 @@ export class Trainer implements Disposable {
   }
 
   #upload({ pixels, tokens, reference }: SuperBatch): void {
-    const { superBatch, sampler } = this.options;
+    const { superBatch, score } = this.options;
     const { device, config: { vision, text } } = this.model;
     const { inputs } = this.compiled;
     const expect = (name: string, actual: number, wanted: number) => {
@@ -193,7 +203,7 @@ export class Trainer implements Disposable {
     device.write(inputs.positions.buffer, index.positions);
     device.write(inputs.segmentOffsets.buffer, index.segmentOffsets);
     device.write(inputs.tokenSegments.buffer, index.tokenSegments);
-    if (samplers[sampler].scores) {
+    if (countedModels(score).reference) {
       const { width } = this.options.reference!;
       expect("reference image embeddings", reference?.image.length ?? 0, superBatch * width);
       expect("reference text embeddings", reference?.text.length ?? 0, superBatch * width);
@@ -211,17 +221,18 @@ export class Trainer implements Disposable {
     const from = this.#read, to = this.#done;
     const scalars = await this.compiled.scalars.read(from, to);
     const indices = await this.compiled.indices.read(from, to);
+    const entropies = await this.compiled.entropies.read(from, to);
     this.#read = to;
-    const scored = samplers[this.options.sampler].scores;
+    const scored = this.options.score !== null;
     return scalars.map((row, i) => {
       const values = new Float32Array(row, 0, SCALARS);
       const step = from + i + 1;
-      const [loss, gradientNorm, , finite, logScale, logitBias, learnability, firstEntropy, lastEntropy] =
-        values;
-      if (scored && !Number.isFinite(learnability)) {
+      const [loss, gradientNorm, , finite, logScale, logitBias, learnability] = values;
+      if (countedModels(this.options.score).reference && !Number.isFinite(learnability)) {
         throw new DivergenceError(
-          `The batch's learnability was ${learnability} in step ${step}: look for numbers that are not finite in the ` +
-            `reference's embeddings`,
+          `The batch's ${
+            this.options.score === "learnability" ? "learnability" : "score"
+          } was ${learnability} in step ${step}: look for numbers that are not finite in the reference's embeddings`,
         );
       }
       if (finite !== 1 || !Number.isFinite(loss)) {
@@ -238,15 +249,15 @@ export class Trainer implements Disposable {
         logitScale: Math.exp(logScale),
         logitBias,
         batchLearnability: scored ? learnability : null,
-        drawEntropy: scored ? { first: firstEntropy, last: lastEntropy } : null,
+        drawEntropy: scored ? new Float32Array(entropies[i]) : null,
         selected: new Uint32Array(indices[i]),
       };
     });
   }
 
   /**
-   * The latest step's score Sᵢᵢ of every example of its super-batch, at gain 1; null when the sampler scores nothing.
-   * Waits for the step.
+   * The latest step's own score of every example of its super-batch, at gain 1; null when the sampler goes by none. Waits
+   * for the step.
    */
   async readScores(): Promise<Float32Array | null> {
     const { diagonal } = this.compiled;

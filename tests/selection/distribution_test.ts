@@ -5,7 +5,7 @@ import { Graph } from "../../src/graph/graph.ts";
 import type { Shape } from "../../src/graph/tensor.ts";
 import type { Pairing } from "../../src/losses/contrastive.ts";
 import { randomWord, Stream } from "../../src/random/philox.ts";
-import { selectJoint } from "../../src/selection/joint.ts";
+import { selectBatch } from "../../src/selection/samplers.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import * as oracle from "../reference/joint_selection.ts";
 import { models, pairs, scored } from "./pairs.ts";
@@ -109,7 +109,7 @@ Deno.test(
         ),
         fc.nat(),
         async ([superBatch, batch], seed) => {
-          const { indices: [drawn], slots, learnability, diagonal } = await runSelection("uniform", {
+          const { indices: [drawn], slots, batchScore, diagonal } = await runSelection("uniform", {
             superBatch,
             batch,
             chunks: 1,
@@ -120,7 +120,7 @@ Deno.test(
           const expected = new Uint32Array(superBatch).fill(0xffffffff);
           drawn.forEach((example, place) => expected[example] = place);
           assert.deepEqual(slots, expected);
-          assert.equal(learnability, 0);
+          assert.equal(batchScore, 0);
           assert.equal(diagonal, null);
         },
       ),
@@ -162,7 +162,7 @@ Deno.test({ name: "samplers refuse shapes that do not fit", ...sharesDevice }, a
   await assert.rejects(runSelection("joint", request, { learner, reference }), refused);
   await assert.rejects(runSelection("joint", { ...request, batch: 2 }), {
     name: "TypeError",
-    message: /needs the embeddings of a learner and a reference/,
+    message: /score "learnability" needs the embeddings of a learner/,
   });
   const narrow = pairs(1, 6, { width: 6 });
   await assert.rejects(runSelection("joint", { ...request, batch: 2 }, { learner: narrow, reference }), {
@@ -180,12 +180,15 @@ Deno.test("joint selection refuses embeddings of another number of examples, or 
     logitBias: graph.temporary("bias", [1]),
   });
   const select = (learner: Pairing, reference: Pairing) =>
-    selectJoint(graph, { learner, reference }, {
+    selectBatch(graph, "joint", { learner, reference }, {
       superBatch: 6,
       batch: 2,
       chunks: 1,
+      iterations: 0,
       gain: 1,
       seed: 1,
+      loss: "sigmoid",
+      score: "learnability",
       step,
     });
   const good = pairing([6, 8], [6, 8]);

@@ -5,7 +5,9 @@ import { record } from "../../src/gpu/shaders.gen.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
-import { type SamplerName, samplers } from "../../src/selection/samplers.ts";
+import type { LossName } from "../../src/losses/contrastive.ts";
+import { type SamplerName, samplerScore, selectBatch } from "../../src/selection/samplers.ts";
+import type { ScoreName } from "../../src/selection/scores.ts";
 import type { HostEmbeddings } from "../../src/selection/select.ts";
 import { testDevice } from "../gpu/device.ts";
 
@@ -16,6 +18,12 @@ export interface Selecting {
   readonly chunks: number;
   readonly gain: number;
   readonly seed: number;
+  /** The sampler's own when left out. */
+  readonly score?: ScoreName;
+  /** Sigmoid when left out. */
+  readonly loss?: LossName;
+  /** Of Gibbs sampling; 1 when left out. */
+  readonly iterations?: number;
   /** Draws; each has its own number of the step, from 1. */
   readonly steps?: number;
 }
@@ -28,18 +36,20 @@ export interface Selected {
   readonly slots: Uint32Array;
   /** [S] */
   readonly diagonal: Float32Array | null;
-  readonly learnability: number;
-  /** [N] */
+  readonly batchScore: number;
+  /** [draws] */
   readonly entropy: Float32Array;
+  /** [b] */
+  readonly drawnBy: Float32Array;
 }
 
 /** Selects `steps` times; models are needed by samplers that score. */
 export async function runSelection(
   sampler: SamplerName,
   request: Selecting,
-  models?: { learner: HostEmbeddings; reference: HostEmbeddings },
+  models: { learner?: HostEmbeddings; reference?: HostEmbeddings } = {},
 ): Promise<Selected> {
-  const { superBatch, batch, steps = 1 } = request;
+  const { superBatch, batch, steps = 1, iterations = 1, loss = "sigmoid" } = request;
   const device = await testDevice(), graph = new Graph(device);
   const pairing = ({ image, text, width, logitScale, logitBias }: HostEmbeddings) => ({
     image: graph.constant("image", [superBatch, width], image),
@@ -47,7 +57,11 @@ export async function runSelection(
     logitScale: graph.constant("scale", [1], Float32Array.of(Math.log(logitScale))),
     logitBias: graph.constant("bias", [1], Float32Array.of(logitBias)),
   });
-  const scores = models && { learner: pairing(models.learner), reference: pairing(models.reference) };
+  const { learner, reference } = models;
+  const embeddings = {
+    learner: learner ? pairing(learner) : null,
+    reference: reference ? pairing(reference) : null,
+  };
   const buffers: GPUBuffer[] = [];
   const range = (label: string, sizeBytes: number) => {
     const buffer = device.createBuffer(label, sizeBytes);
@@ -56,24 +70,26 @@ export async function runSelection(
   };
   const stepRange = range("step", 16);
   const step = graph.external("step", [4], stepRange, { dtype: "u32" });
-  const selection = samplers[sampler].select(graph, scores ?? null, { ...request, step });
+  const score = samplerScore(sampler, request.score);
+  const selection = selectBatch(graph, sampler, embeddings, { ...request, iterations, loss, score, step });
   using ring = new Ring(device, "indices", steps, batch);
-  graph.dispatch(record, "record_indices", {
-    params: { capacity: steps, batch, chunks: request.chunks },
+  graph.dispatch(record, "record_row", {
+    params: { capacity: steps, size: batch },
     step,
-    indices: selection.indices,
-    index_ring: graph.external("ring", [steps, batch], ring.range, { dtype: "u32" }),
+    row: selection.indices,
+    ring: graph.external("ring", [steps, batch], ring.range, { dtype: "u32" }),
   }, { workgroups: linearGrid(batch, 64) });
   const keep = (tensor: Tensor) => {
     graph.place(tensor, range(tensor.label, tensor.sizeBytes));
     return () => device.read(tensor.storage.range!.buffer, 0, tensor.sizeBytes);
   };
-  const { slots, diagonal, learnability, entropy } = selection;
+  const { slots, diagonal, batchScore, entropy, drawnBy } = selection;
   const read = {
     slots: keep(slots),
     diagonal: diagonal && keep(diagonal),
-    learnability: keep(learnability),
+    batchScore: keep(batchScore),
     entropy: keep(entropy),
+    drawnBy: keep(drawnBy),
   };
   using program = await Program.compile(device, graph, "selection");
   for (let at = 1; at <= steps; at++) {
@@ -84,8 +100,9 @@ export async function runSelection(
     indices: (await ring.read(0, steps)).map((row) => new Uint32Array(row)),
     slots: new Uint32Array(await read.slots()),
     diagonal: read.diagonal && new Float32Array(await read.diagonal()),
-    learnability: new Float32Array(await read.learnability())[0],
+    batchScore: new Float32Array(await read.batchScore())[0],
     entropy: new Float32Array(await read.entropy()),
+    drawnBy: new Float32Array(await read.drawnBy()),
   };
   for (const buffer of buffers) device.destroyBuffer(buffer);
   return result;

@@ -19,6 +19,8 @@ for (const pool of ["map", "flatten"] as const) {
           superBatch,
           batch,
           sampler: "joint",
+          score: "learnability",
+          iterations: 0,
           chunks: 4,
           gain: 1,
           seed: 1,

@@ -5,7 +5,7 @@ import { Stream, uniform } from "../../src/random/philox.ts";
 import {
   type HostEmbeddings,
   selectedCount,
-  selectJointly,
+  selectExamples,
   type SelectOptions,
 } from "../../src/selection/select.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
@@ -53,9 +53,9 @@ for (const [examples, filterRatio, chunks] of shapes) {
         const scores = oracle.learnability(scored(learner), scored(reference), examples);
         const expected = oracle.selectJointly(scores, examples, { batch, chunks, gain }, gumbel(seed));
         const options = { filterRatio, chunks, gain, seed };
-        const result = await selectJointly(await testDevice(), learner, reference, options);
+        const result = await selectExamples(await testDevice(), { learner, reference }, options);
         assert.deepEqual(result.indices, expected);
-        assertNear(result.batchLearnability, oracle.batchLearnability(scores, examples, expected));
+        assertNear(result.batchLearnability!, oracle.batchLearnability(scores, examples, expected));
       },
     );
   }
@@ -69,7 +69,7 @@ Deno.test(
     const greedy = oracle.selectJointly(scores, 40, { batch: 4, chunks: 2, gain: 1e4 }, () => 0);
     for (const seed of [1, 2]) {
       const options = { filterRatio: 0.9, chunks: 2, gain: 1e4, seed };
-      assert.deepEqual((await selectJointly(device, learner, reference, options)).indices, greedy);
+      assert.deepEqual((await selectExamples(device, { learner, reference }, options)).indices, greedy);
     }
   },
 );
@@ -95,7 +95,7 @@ Deno.test({ name: "16,384 pairs: the same indices as in float64", ...sharesDevic
     expected.push(...chosen);
   }
   const options = { filterRatio: 1 - batch / examples, chunks, gain, seed };
-  const { indices } = await selectJointly(await testDevice(), learner, reference, options);
+  const { indices } = await selectExamples(await testDevice(), { learner, reference }, options);
   assert.deepEqual(indices, expected);
 });
 
@@ -113,10 +113,10 @@ Deno.test({ name: "a selection holds exactly b distinct examples", ...sharesDevi
         const chunks = Math.max(1, Math.round(Math.min(batch, 12) * share));
         const { learner, reference } = models(3, examples);
         const options = { filterRatio, chunks, gain, seed };
-        const result = await selectJointly(device, learner, reference, options);
+        const result = await selectExamples(device, { learner, reference }, options);
         assertDistinct(result.indices, batch, examples);
         const scores = oracle.learnability(scored(learner), scored(reference), examples);
-        assertNear(result.batchLearnability, oracle.batchLearnability(scores, examples, result.indices));
+        assertNear(result.batchLearnability!, oracle.batchLearnability(scores, examples, result.indices));
       },
     ),
     { numRuns: 15, seed: 1 },
@@ -127,16 +127,20 @@ Deno.test({ name: "a gain of 10,000 and logits of ±1,000 overflow nothing", ...
   const learner = pairs(1, 200, { noise: 3, scale: 1000, bias: 50 });
   const reference = pairs(2, 200, { noise: 0.5, scale: 1000, bias: -100 });
   const options = { filterRatio: 0.5, chunks: 7, gain: 1e4, seed: 1 };
-  const { indices, batchLearnability } = await selectJointly(await testDevice(), learner, reference, options);
+  const { indices, batchLearnability } = await selectExamples(
+    await testDevice(),
+    { learner, reference },
+    options,
+  );
   assertDistinct(indices, 100, 200);
   const scores = oracle.learnability(scored(learner), scored(reference), 200);
-  assertNear(batchLearnability, oracle.batchLearnability(scores, 200, indices));
+  assertNear(batchLearnability!, oracle.batchLearnability(scores, 200, indices));
 });
 
 Deno.test({ name: "equal seeds select the same, other seeds others", ...sharesDevice }, async () => {
   const { learner, reference } = models(1, 100), device = await testDevice();
   const select = (seed: number) =>
-    selectJointly(device, learner, reference, { filterRatio: 0.8, chunks: 4, gain: 0.01, seed });
+    selectExamples(device, { learner, reference }, { filterRatio: 0.8, chunks: 4, gain: 0.01, seed });
   const first = await select(1);
   assert.deepEqual(await select(1), first);
   assert.notDeepEqual((await select(2)).indices, first.indices);
@@ -148,18 +152,18 @@ Deno.test(
   async () => {
     const { learner, reference } = models(1, 200), device = await testDevice();
     const select = (gain: number) =>
-      selectJointly(device, learner, reference, { filterRatio: 0.8, chunks: 8, gain, seed: 1 });
+      selectExamples(device, { learner, reference }, { filterRatio: 0.8, chunks: 8, gain, seed: 1 });
     const [best, random] = [await select(100), await select(0)];
-    assert.ok(best.batchLearnability > random.batchLearnability + 0.5);
+    assert.ok(best.batchLearnability! > random.batchLearnability! + 0.5);
   },
 );
 
 Deno.test({ name: "a selection frees what it took", ...sharesDevice }, async () => {
   const { learner, reference } = models(1, 20), device = await testDevice();
   const { allocatedBytes } = device.counters;
-  await selectJointly(device, learner, reference, { filterRatio: 0.5, chunks: 2, gain: 1, seed: 1 });
+  await selectExamples(device, { learner, reference }, { filterRatio: 0.5, chunks: 2, gain: 1, seed: 1 });
   await assert.rejects(
-    selectJointly(device, learner, reference, { filterRatio: 0.5, chunks: 11, gain: 1, seed: 1 }),
+    selectExamples(device, { learner, reference }, { filterRatio: 0.5, chunks: 11, gain: 1, seed: 1 }),
   );
   assert.equal(device.counters.allocatedBytes, allocatedBytes);
 });
@@ -205,7 +209,7 @@ const badModels: [what: string, learner: HostEmbeddings, error: { name: string; 
 for (const [what, learner, error] of badModels) {
   Deno.test({ name: `embeddings with ${what} are refused`, ...sharesDevice }, async () => {
     const options = { filterRatio: 0.8, chunks: 1, gain: 100, seed: 1 };
-    await assert.rejects(selectJointly(await testDevice(), learner, good, options), error);
+    await assert.rejects(selectExamples(await testDevice(), { learner, reference: good }, options), error);
   });
 }
 
@@ -224,7 +228,7 @@ const badOptions: [what: string, options: Partial<SelectOptions>, message: RegEx
 for (const [what, bad, message] of badOptions) {
   Deno.test({ name: `a selection with ${what} is refused`, ...sharesDevice }, async () => {
     const options = { filterRatio: 0.8, chunks: 1, gain: 100, seed: 1, ...bad };
-    await assert.rejects(selectJointly(await testDevice(), good, good, options), {
+    await assert.rejects(selectExamples(await testDevice(), { learner: good, reference: good }, options), {
       name: "RangeError",
       message,
     });

@@ -1,0 +1,76 @@
+// Scores under the sigmoid loss: how much each candidate would add to a batch, kept up while the batch grows.
+// Source: Evans et al., arXiv:2406.17711, section 3 and appendix A; the frame says what S, b, A and N are.
+//
+// With ℓ_ij = −log σ(m_ij (α zᴵ_i·zᵀ_j + β)), m = 2I − 1:
+//   S_ij = LEARNER_SIGN · ℓ_ij(learner) + REFERENCE_SIGN · ℓ_ij(reference)
+//   cond_i = gain · (S_ii + Σ_{k∈A} (S_ik + S_ki))
+// which is what gain · Σ_{A×A} S grows by when i joins A. Being a sum, it takes new members as they come.
+
+// @include scores_frame.wgsl
+
+@group(0) @binding(6) var<storage, read_write> totals: array<f32>; // [S]: `cond` itself, or one block's share of it
+@group(0) @binding(2) var<storage, read> block_totals: array<f32>; // [N, stride]
+
+// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which
+// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.
+fn softplus(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  let s = e / (2.0 + e);
+  let q = s * s;
+  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));
+  return max(x, 0.0) + 2.0 * s * series;
+}
+
+// S_ij from both models' dot products; `sign` is m_ij.
+fn score(learner: f32, reference: f32, sign: f32) -> f32 {
+  var sum = 0.0;
+  if (LEARNER_SIGN != 0.0) { sum += LEARNER_SIGN * softplus(-sign * (logits[0] * learner + logits[1])); }
+  if (REFERENCE_SIGN != 0.0) { sum += REFERENCE_SIGN * softplus(-sign * (logits[2] * reference + logits[3])); }
+  return sum;
+}
+
+fn own_score(learner: f32, reference: f32) -> f32 {
+  return score(learner, reference, 1.0);
+}
+
+// What the members add to the candidates' scores.
+@compute @workgroup_size(WORKGROUP)
+fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WORKGROUP + id.x;
+  if (i >= params.count || (!EVERY && slots[i] != NOT_SELECTED)) { return; }
+  var sum = 0.0;
+  for (var k = 0u; k < params.members; k++) {
+    let at = k * params.count + i;
+    sum += score(learner_forth[at], reference_forth[at], -1.0) + score(learner_back[at], reference_back[at], -1.0);
+  }
+  sum *= params.gain;
+  if (ACCUMULATE) { sum += totals[i]; }
+  totals[i] = sum;
+}
+
+// The scores given the members of all blocks but the dropped one, whose members are free again.
+@compute @workgroup_size(WORKGROUP)
+fn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WORKGROUP + id.x;
+  if (i >= params.count) { return; }
+  var sum = params.gain * diagonal[i];
+  for (var block_at = 0u; block_at < params.blocks; block_at++) {
+    if (block_at != params.dropped) { sum += block_totals[block_at * params.stride + i]; }
+  }
+  cond_out[i] = sum;
+  let slot = slots_out[i];
+  if (slot >= params.first && slot < params.first + params.members) { slots_out[i] = NOT_SELECTED; }
+}
+
+// Rows `first` … of Σ_{A×A} S.
+@compute @workgroup_size(WORKGROUP)
+fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let row = id.y * groups.x * WORKGROUP + id.x;
+  if (row >= params.members) { return; }
+  var sum = 0.0;
+  for (var column = 0u; column < params.batch; column++) {
+    let at = row * params.batch + column;
+    sum += score(learner_forth[at], reference_forth[at], select(-1.0, 1.0, column == params.first + row));
+  }
+  row_sums[params.first + row] = sum;
+}
