@@ -12,6 +12,7 @@ const floors = [
   ["train"],
   ["report"],
   ["run"],
+  ["reproduce"],
   ["cli"],
 ];
 /** Folders beside the floors and what they may import: none of them knows the GPU. */

@@ -160,11 +160,20 @@ const train = command(
     referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
       description: message`Updates of the reference (800); it is kept for the next run.`,
     })),
+    referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
+      description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
+    })),
+    referencePreset: optional(option("--reference-preset", choice(presetNames, { metavar: "PRESET" }), {
+      description: message`Size of the reference (the learner's).`,
+    })),
     learningRate: optional(
       option("--learning-rate", float(), { description: message`Highest learning rate (0.005).` }),
     ),
     warmUp: optional(option("--warm-up", float({ min: 0, max: 1 }), {
       description: message`Share of the steps that warm up (0.1).`,
+    })),
+    beta2: optional(option("--beta2", ratio(), {
+      description: message`AdamW's decay of the second moments (0.95).`,
     })),
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
       description: message`Where data and references are kept.`,

@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { type LossName, lossNames } from "../losses/contrastive.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
+import { adamWDefaults } from "../optim/adamw.ts";
 import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { type SamplerName, samplerNames, samplers, samplerScore } from "../selection/samplers.ts";
 import { type ScoreName, scoreNames } from "../selection/scores.ts";
@@ -30,6 +31,7 @@ const oneOf = <const T extends readonly string[]>(names: T) =>
   v.picklist(names, `must be one of ${names.join(", ")}`);
 /** A list that is known to hold a name or more. */
 type Names<T> = readonly [T, ...T[]];
+const presetName = oneOf(presetNames as Names<PresetName>);
 const sampler = oneOf(samplerNames as Names<SamplerName>);
 
 const options = v.object({
@@ -47,7 +49,7 @@ const options = v.object({
   scorePatch: v.optional(v.nullable(positive), null),
   scoreDrop: v.optional(ratio, 0),
   coarseShare: v.optional(v.nullable(share), null),
-  preset: v.optional(oneOf(presetNames as Names<PresetName>), "mini"),
+  preset: v.optional(presetName, "mini"),
   imageSize: v.optional(positive, 32),
   microBatch: v.optional(
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
@@ -63,8 +65,11 @@ const options = v.object({
   captionNoise: v.optional(share, 0),
   dataSeed: v.optional(natural, 1),
   referenceSteps: v.optional(positive, 800),
+  referenceData: v.optional(oneOf(["curated", "pool"]), "curated"),
+  referencePreset: v.optional(v.nullable(presetName), null),
   learningRate: v.optional(v.pipe(finite, v.gtValue(0, "must be above 0")), 5e-3),
   warmUp: v.optional(share, 0.1),
+  beta2: v.optional(ratio, adamWDefaults.beta2),
   cache: v.optional(v.string()),
 });
 
@@ -85,6 +90,7 @@ function conflict(
     coarseShare,
     imageSize,
     preset: name,
+    referencePreset,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -113,6 +119,10 @@ function conflict(
     return `--image-size ${imageSize} cannot be cut into patches of ${side} pixels: ` +
       "choose an even side, and with --patch a divisor of it";
   }
+  if (referencePreset !== null && !sharesTokens(name, referencePreset)) {
+    return `--reference-preset ${referencePreset} reads other captions than --preset ${name}: choose presets with the ` +
+      `same number of tokens and vocabulary`;
+  }
   if (scorePatch !== null && imageSize % scorePatch !== 0) {
     return `--score-patch ${scorePatch} does not divide --image-size ${imageSize}: choose a divisor of it`;
   }
@@ -122,6 +132,12 @@ function conflict(
     }, or --score-drop`;
   }
   return null;
+}
+
+/** Whether two presets read the same token ids. */
+function sharesTokens(a: PresetName, b: PresetName): boolean {
+  const [one, other] = [preset(a).text, preset(b).text];
+  return one.tokens === other.tokens && one.vocabulary === other.vocabulary;
 }
 
 /** What an arm goes by: the run's score if its sampler can, else the sampler's own. */

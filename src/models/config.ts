@@ -54,10 +54,10 @@ export interface DualEncoderConfig {
 }
 
 /** Names of the presets. */
-export type PresetName = "mini" | "Ti/16" | "S/16" | "B/32" | "B/16" | "L/16";
+export type PresetName = "mini" | "midi" | "Ti/16" | "S/16" | "B/32" | "B/16" | "L/16";
 
 /** All presets, smallest first. */
-export const presetNames: readonly PresetName[] = ["mini", "Ti/16", "S/16", "B/32", "B/16", "L/16"];
+export const presetNames: readonly PresetName[] = ["mini", "midi", "Ti/16", "S/16", "B/32", "B/16", "L/16"];
 
 /** SigLIP's start of scale and bias (arXiv:2303.15343): α = 10, β = −10. */
 const sigLipStart = { initialScale: Math.log(10), initialBias: -10 };
@@ -72,9 +72,22 @@ function sigLip(width: number, depth: number, heads: number, patchSize: number):
   };
 }
 
+/** For pictures of 32² pixels and captions of a few words: one wide block, a bias that starts at −ln b for b = 64. */
+function icons(width: number): DualEncoderConfig {
+  const tower = { width, depth: 1, heads: width / 16, hidden: 4 * width };
+  return {
+    vision: { ...tower, imageSize: 32, patchSize: 16, pool: "flatten" },
+    // Small embeddings let the few updates that a rare token gets count.
+    text: { ...tower, tokens: 12, vocabulary: 2048, initialDeviation: 0.02 },
+    embedding: width,
+    initialScale: Math.log(10),
+    initialBias: -Math.log(64),
+  };
+}
+
 /**
- * A preset's configuration. All but `mini` are SigLIP's architecture at 256² pixels and 64 tokens; `mini` is the
- * default experiment's: one wide block, tokens flattened, a bias that starts at −ln b for its batch of 64.
+ * A preset's configuration. `mini` and `midi`, of twice its width, are the default experiment's: small pictures, one wide
+ * block, tokens flattened. The others are SigLIP's architecture at 256² pixels and 64 tokens.
  *
  * @throws RangeError when there is no such preset
  *
@@ -87,17 +100,10 @@ function sigLip(width: number, depth: number, heads: number, patchSize: number):
  */
 export function preset(name: PresetName): DualEncoderConfig {
   switch (name) {
-    case "mini": {
-      const tower = { width: 64, depth: 1, heads: 4, hidden: 256 };
-      return {
-        vision: { ...tower, imageSize: 32, patchSize: 16, pool: "flatten" },
-        // Small embeddings let the few updates that a rare token gets count.
-        text: { ...tower, tokens: 12, vocabulary: 2048, initialDeviation: 0.02 },
-        embedding: 64,
-        initialScale: Math.log(10),
-        initialBias: -Math.log(64),
-      };
-    }
+    case "mini":
+      return icons(64);
+    case "midi":
+      return icons(128);
     case "Ti/16":
       return sigLip(192, 12, 3, 16);
     case "S/16":

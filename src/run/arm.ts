@@ -6,6 +6,7 @@
 
 import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
 import type { DualEncoder } from "../models/model.ts";
+import type { AdamWOptions } from "../optim/adamw.ts";
 import type { LossName } from "../losses/contrastive.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
@@ -24,6 +25,8 @@ export interface ArmOptions {
   readonly loss?: LossName;
   /** Blocks that Gibbs sampling redraws in a step. */
   readonly iterations?: number;
+  /** Settings of AdamW; the paper's when left out. */
+  readonly optimizer?: AdamWOptions;
   readonly steps: number;
   readonly batch: number;
   readonly superBatch: number;

@@ -7,6 +7,7 @@
 import { armScore, type TrainOptions } from "../config/train_options.ts";
 import { formatBytes, type PlanTarget } from "../gpu/memory.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
+import { adamWDefaults } from "../optim/adamw.ts";
 import { misfit, planMicroBatch, planStep, type StepPlan } from "../train/plan.ts";
 import { countedModels, type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Arm } from "../train/record.ts";
@@ -26,8 +27,13 @@ export function modelConfig(
     // A head that flattens its tokens has a weight for each, so it is stored at the size asked for.
     vision: { ...vision, imageSize, ...(vision.pool === "flatten" && patch ? { patchSize: patch } : {}) },
     // At small batches SigLIP's −10 wastes hundreds of steps; −ln b is where the loss of unrelated pairs is least.
-    ...(name === "mini" ? { initialBias: -Math.log(batch) } : {}),
+    ...(vision.pool === "flatten" ? { initialBias: -Math.log(batch) } : {}),
   };
+}
+
+/** The options by which a run's reference is trained. */
+export function referenceOptions(options: PlannedOptions): PlannedOptions {
+  return { ...options, preset: options.referencePreset ?? options.preset };
 }
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
@@ -46,6 +52,7 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     recompute,
     loss,
     iterations,
+    beta2,
   } = options;
   const sampler = arm === "reference" ? "uniform" : arm, score = armScore(sampler, options.score);
   const scored = samplers[sampler].scores !== null;
@@ -60,6 +67,7 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     score,
     loss,
     iterations,
+    optimizer: { ...adamWDefaults, beta2 },
     steps: arm === "reference" ? options.referenceSteps : options.steps,
     batch,
     superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
@@ -96,7 +104,7 @@ export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
   const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
   const config = modelConfig(options);
   const arm = largestArm(given), { score } = armOptions(options, arm);
-  const reference = { logitScale: 1, logitBias: 0, width: config.embedding };
+  const reference = { logitScale: 1, logitBias: 0, width: modelConfig(referenceOptions(options)).embedding };
   const step = {
     ...armOptions(options, arm),
     ...(countedModels(score ?? null).reference ? { reference } : {}),

@@ -5,47 +5,19 @@
  */
 
 import { armScore, type TrainOptions, trainOptions } from "../config/train_options.ts";
-import { cacheFiles, type KeptFiles } from "../data/cache.ts";
+import { cacheFiles } from "../data/cache.ts";
 import type { Device } from "../gpu/device.ts";
-import type { DualEncoderConfig } from "../models/config.ts";
-import { DualEncoder } from "../models/model.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
 import { writeReport } from "../report/write_report.ts";
-import { openTuned } from "./tuning.ts";
 import { countedModels } from "../selection/samplers.ts";
-import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
-import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
-import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
-import { evaluate } from "./evaluate.ts";
+import type { FlopCount, RunSummary } from "../train/record.ts";
+import { InterruptedError } from "./arm.ts";
+import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
+import { type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
-import { prepareData, type PreparedData } from "./prepare.ts";
-import {
-  contentKey,
-  type EmbeddingSet,
-  keepReference,
-  keptReference,
-  referenceEmbeddings,
-} from "./reference.ts";
+import { prepareData } from "./prepare.ts";
 import { searchExamples } from "./search.ts";
-
-/** Everything that the stages of one run share. */
-interface RunContext {
-  readonly options: PlannedOptions;
-  readonly hooks: RunHooks;
-  readonly device: Device;
-  readonly data: PreparedData;
-  readonly config: DualEncoderConfig;
-  readonly folder: RunFolder;
-  readonly files: KeptFiles;
-}
-
-/** A reference with what making it cost. */
-interface PreparedReference {
-  readonly model: DualEncoder;
-  readonly embeddings: EmbeddingSet;
-  readonly evaluation: Evaluation;
-  readonly flops: { readonly train: number; readonly score: number };
-}
+import { openTuned } from "./tuning.ts";
 
 /**
  * Runs the default experiment.
@@ -81,30 +53,31 @@ async function runStages(
   started: number,
 ): Promise<RunSummary> {
   const data = await prepareData(options, stoppable(hooks));
-  const config = modelConfig(options);
-  const context: RunContext = {
+  const experiment: Experiment = {
     options,
     hooks,
     device,
     data,
-    config,
-    folder,
     files: cacheFiles(options.cache),
+    record: {
+      onMetrics: (line) => folder.appendMetrics(line),
+      onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
+    },
   };
-  const resolved = { ...options, model: config, data: data.description };
+  const resolved = { ...options, model: modelConfig(options), data: data.description };
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
-  const reference = await prepareReference(context);
-  using learner = newModel(context);
-  const result = await runArm(context, learner, options.sampler, reference.embeddings);
+  using reference = await prepareReference(experiment);
+  using learner = newModel(experiment, options);
+  const result = await runArm(experiment, learner, options.sampler, reference.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
 
   let compare: RunSummary["compare"];
   if (options.compare) {
-    using other = newModel(context);
+    using other = newModel(experiment, options);
     const { loss, flops, seconds, last } = await runArm(
-      context,
+      experiment,
       other,
       options.compare,
       reference.embeddings,
@@ -144,7 +117,6 @@ async function runStages(
     attributions: data.attributions,
     command: commandFor(options),
   });
-  reference.model[Symbol.dispose]();
   return summary;
 }
 
@@ -162,85 +134,4 @@ function commandFor(options: PlannedOptions): string {
       return value === true ? flag : `${flag} ${value}`;
     });
   return ["./superbatch train", ...flags].join(" ");
-}
-
-/** Hooks through which a signal ends a stage that only reports its progress; training arms look at it themselves. */
-function stoppable(hooks: RunHooks): RunHooks {
-  return {
-    ...hooks,
-    onProgress(stage, done, total, note) {
-      if (hooks.signal.aborted) throw new InterruptedError(`Stopped in "${stage}" at ${done} of ${total}`);
-      hooks.onProgress(stage, done, total, note);
-    },
-  };
-}
-
-function newModel({ device, config, options }: RunContext): DualEncoder {
-  return DualEncoder.create(device, config, { seed: options.seed, notes: { preset: options.preset } });
-}
-
-async function prepareReference(context: RunContext): Promise<PreparedReference> {
-  const { options, hooks, device, data, config, files } = context;
-  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss } = options;
-  const training = {
-    config,
-    data: data.reference.hash,
-    steps,
-    batch,
-    seed,
-    learningRate,
-    warmUp,
-    patch,
-    ...(loss === "sigmoid" ? {} : { loss }), // references that are kept already were trained with it
-    version: 1,
-  };
-  const key = await contentKey(training);
-  let model = await keptReference(device, files, key);
-  let trained = 0;
-  if (model) hooks.log("Reference: kept from an earlier run");
-  else {
-    model = newModel(context);
-    const result = await runArm(context, model, "reference", null);
-    trained = result.flops.referenceTrain;
-    await keepReference(files, key, model);
-  }
-  const { embeddings, computed } = await referenceEmbeddings(
-    model,
-    data.pool,
-    files,
-    key,
-    {
-      patchSize: options.patch ?? undefined,
-      onProgress: (done, total) =>
-        stoppable(hooks).onProgress("embed the pool by the reference", done, total),
-    },
-  );
-  const score = computed ? data.pool.size * model.forwardFlops(options.patch ?? undefined) : 0;
-  const evaluation = await evaluate(model, data.test, options.patch ?? undefined);
-  return { model, embeddings, evaluation, flops: { train: trained, score } };
-}
-
-async function runArm(
-  { options, hooks, data, folder }: RunContext,
-  model: DualEncoder,
-  arm: Arm,
-  embeddings: EmbeddingSet | null,
-): Promise<ArmResult> {
-  const planned = armOptions(options, arm);
-  const settings: ArmOptions = {
-    ...planned,
-    ...(countedModels(planned.score ?? null).reference ? { reference: embeddings! } : {}),
-  };
-  const stages: Partial<Record<Arm, string>> = {
-    reference: "train the reference",
-    joint: "train with JEST",
-    uniform: "train uniformly",
-  };
-  const stage = stages[arm] ?? `train with ${arm} selection`;
-  return await trainArm(model, arm === "reference" ? data.reference : data.pool, data.test, settings, {
-    onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
-    onMetrics: (line) => folder.appendMetrics(line),
-    onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
-    signal: hooks.signal,
-  });
 }

@@ -27,9 +27,10 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25 --score-drop .1".split(
-      " ",
-    ),
+    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9 --reference-data pool --reference-preset midi"
+      .split(
+        " ",
+      ),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -43,6 +44,12 @@ Deno.test("train takes every option by its name", () => {
     patch: 8,
     scorePatch: 16,
     scoreDrop: 0.1,
+    beta2: 0.9,
+    referenceData: "pool",
+    referencePreset: "midi",
+    score: undefined,
+    loss: undefined,
+    iterations: undefined,
     coarseShare: 0.25,
     microBatch: 8,
     recompute: true,

@@ -29,6 +29,12 @@ Deno.test("nothing given is the default experiment", () => {
     referenceSteps: 800,
     learningRate: 5e-3,
     warmUp: 0.1,
+    beta2: 0.95,
+    referenceData: "curated",
+    referencePreset: null,
+    score: "learnability",
+    loss: "sigmoid",
+    iterations: 2000,
   });
 });
 
@@ -89,6 +95,7 @@ Deno.test("options that do not fit together are refused with a way out", () => {
       { microBatch: 65 },
       /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
     ],
+    [{ referencePreset: "S/16" }, /--reference-preset S\/16 reads other captions than --preset mini/],
     [{ scorePatch: 12 }, /--score-patch 12 does not divide --image-size 32: choose a divisor/],
     [
       { coarseShare: 0.5 },

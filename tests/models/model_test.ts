@@ -201,6 +201,7 @@ Deno.test({ name: "a model's FLOPs are those of its products", ...sharesDevice }
 // SigLIP's published B/16 at 256² has 203 million parameters, 93 of them in the image tower (arXiv:2303.15343).
 const counts: Record<PresetName, [image: number, text: number]> = {
   "mini": [116_032, 186_112],
+  "midi": [363_136, 478_720],
   "Ti/16": [5_980_224, 11_532_096],
   "S/16": [23_462_016, 33_754_752],
   "B/32": [94_552_320, 110_271_744],
@@ -221,7 +222,7 @@ for (const name of presetNames) {
 Deno.test("an unknown preset is refused with the names that there are", () => {
   assert.throws(() => preset("B/8" as PresetName), {
     name: "RangeError",
-    message: 'There is no preset "B/8": choose one of mini, Ti/16, S/16, B/32, B/16, L/16',
+    message: 'There is no preset "B/8": choose one of mini, midi, Ti/16, S/16, B/32, B/16, L/16',
   });
 });
 

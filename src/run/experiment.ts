@@ -1,0 +1,137 @@
+/**
+ * What the arms of an experiment share, the reference among it, and how one of them is run.
+ *
+ * @module
+ */
+
+import type { KeptFiles } from "../data/cache.ts";
+import type { TokenisedDataset } from "../data/dataset.ts";
+import type { Device } from "../gpu/device.ts";
+import { DualEncoder } from "../models/model.ts";
+import { countedModels } from "../selection/samplers.ts";
+import type { Arm, Evaluation } from "../train/record.ts";
+import { type ArmHooks, type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
+import { armOptions, modelConfig, type PlannedOptions, referenceOptions } from "./arm_options.ts";
+import { evaluate } from "./evaluate.ts";
+import type { RunHooks } from "./hooks.ts";
+import type { PreparedData } from "./prepare.ts";
+import {
+  contentKey,
+  type EmbeddingSet,
+  keepReference,
+  keptReference,
+  referenceEmbeddings,
+} from "./reference.ts";
+
+/** What the arms of an experiment share. */
+export interface Experiment {
+  readonly options: PlannedOptions;
+  readonly hooks: RunHooks;
+  readonly device: Device;
+  readonly data: PreparedData;
+  /** Where references and their embeddings are kept. */
+  readonly files: KeptFiles;
+  /** Receives what the arms report. */
+  readonly record: Pick<ArmHooks, "onMetrics" | "onSnapshot">;
+}
+
+/** A reference with what making it cost. */
+export interface PreparedReference extends Disposable {
+  readonly model: DualEncoder;
+  /** Its embeddings of the pool. */
+  readonly embeddings: EmbeddingSet;
+  readonly evaluation: Evaluation;
+  /** Spent now: zero for what was kept from earlier. */
+  readonly flops: { readonly train: number; readonly score: number };
+}
+
+/** A new model of an experiment, or of its reference. */
+export function newModel({ device }: Experiment, options: PlannedOptions): DualEncoder {
+  return DualEncoder.create(device, modelConfig(options), {
+    seed: options.seed,
+    notes: { preset: options.preset },
+  });
+}
+
+/** The reference of an experiment: kept from an earlier one, or trained now and kept. */
+export async function prepareReference(experiment: Experiment): Promise<PreparedReference> {
+  const { hooks, device, data, files } = experiment;
+  const options = referenceOptions(experiment.options);
+  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2 } = options;
+  const key = await contentKey({
+    config: modelConfig(options),
+    data: referenceSet(data, options).hash,
+    steps,
+    batch,
+    seed,
+    learningRate,
+    patch,
+    warmUp,
+    loss,
+    beta2,
+    version: 2,
+  });
+  let model = await keptReference(device, files, key);
+  let trained = 0;
+  if (model) hooks.log("Reference: kept from an earlier run");
+  else {
+    model = newModel(experiment, options);
+    const result = await runArm({ ...experiment, options }, model, "reference", null);
+    trained = result.flops.referenceTrain;
+    await keepReference(files, key, model);
+  }
+  const patchSize = patch ?? undefined;
+  const { embeddings, computed } = await referenceEmbeddings(model, data.pool, files, key, {
+    patchSize,
+    onProgress: (done, total) => stoppable(hooks).onProgress("embed the pool by the reference", done, total),
+  });
+  return {
+    model,
+    embeddings,
+    evaluation: await evaluate(model, data.test, patchSize),
+    flops: { train: trained, score: computed ? data.pool.size * model.forwardFlops(patchSize) : 0 },
+    [Symbol.dispose]: () => model[Symbol.dispose](),
+  };
+}
+
+/** What the reference is trained on. */
+function referenceSet(data: PreparedData, { referenceData }: PlannedOptions): TokenisedDataset {
+  return referenceData === "pool" ? data.pool : data.reference;
+}
+
+/** Trains one arm of an experiment to its end. */
+export async function runArm(
+  { options, hooks, data, record }: Experiment,
+  model: DualEncoder,
+  arm: Arm,
+  embeddings: EmbeddingSet | null,
+): Promise<ArmResult> {
+  const planned = armOptions(options, arm);
+  const settings: ArmOptions = {
+    ...planned,
+    ...(countedModels(planned.score ?? null).reference ? { reference: embeddings! } : {}),
+  };
+  const stages: Partial<Record<Arm, string>> = {
+    reference: "train the reference",
+    joint: "train with JEST",
+    uniform: "train uniformly",
+  };
+  const stage = stages[arm] ?? `train with ${arm} selection`;
+  const set = arm === "reference" ? referenceSet(data, options) : data.pool;
+  return await trainArm(model, set, data.test, settings, {
+    ...record,
+    onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),
+    signal: hooks.signal,
+  });
+}
+
+/** Hooks through which a signal ends a stage that only reports its progress; training arms look at it themselves. */
+export function stoppable(hooks: RunHooks): RunHooks {
+  return {
+    ...hooks,
+    onProgress(stage, done, total, note) {
+      if (hooks.signal.aborted) throw new InterruptedError(`Stopped in "${stage}" at ${done} of ${total}`);
+      hooks.onProgress(stage, done, total, note);
+    },
+  };
+}
