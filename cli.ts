@@ -23,6 +23,8 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/search.ts")).search(invocation);
     case "select":
       return await (await import("./src/cli/select.ts")).select(invocation);
+    case "reproduce":
+      return await (await import("./src/cli/reproduce.ts")).reproduce(invocation);
     case "tune":
       return await (await import("./src/cli/tune.ts")).tune(invocation);
     case "profile":

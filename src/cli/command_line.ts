@@ -14,6 +14,7 @@ import type { InferValue, Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
 import { lossNames } from "../losses/contrastive.ts";
+import { scaleNames } from "../reproduce/scales.ts";
 import { samplerNames } from "../selection/samplers.ts";
 import { scoreNames } from "../selection/scores.ts";
 
@@ -376,6 +377,45 @@ can do at all, measured on the spot: multiply-adds in registers, copying, launch
   },
 );
 
+const reproduce = command(
+  "reproduce",
+  object({
+    action: constant("reproduce"),
+    claims: optional(option("--claims", string({ metavar: "LIST" }), {
+      description: message`Which claims, such as 2,5-7 (all 18).`,
+    })),
+    scale: withDefault(
+      option("--scale", choice(scaleNames, { metavar: "SCALE" }), {
+        description: message`How large: small for two cores without a GPU, gpu for a real one (small).`,
+      }),
+      "small" as const,
+    ),
+    seeds: withDefault(
+      option("--seeds", integer({ min: 1, max: 100 }), { description: message`How many seeds (3).` }),
+      3,
+    ),
+    out: withDefault(
+      option("--out", string({ metavar: "FOLDER" }), {
+        description:
+          message`Where the report goes (reproduction); arms that lie there already are not trained again.`,
+      }),
+      "reproduction",
+    ),
+    cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
+      description: message`Where data and references are kept.`,
+    })),
+    json: yes("--json", message`Print the results as one line of JSON at the end.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  {
+    brief: message`Try the claims of JEST's paper in miniature.`,
+    description:
+      message`Runs an experiment for each claim with several seeds, and writes a report with a verdict on each: \
+reproduced, not reproduced, or inconclusive. Can be stopped at any time; the same command goes on where it was.`,
+    usageLine,
+  },
+);
+
 const test = command(
   "test",
   object({
@@ -387,7 +427,7 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-const everything = or(train, plan, evaluateRun, search, select, tune, profile, info, test, {
+const everything = or(train, plan, evaluateRun, search, select, reproduce, tune, profile, info, test, {
   errors: {
     noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
       optionName("--help")
@@ -404,6 +444,7 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   eval: evaluateRun,
   search,
   select,
+  reproduce,
   tune,
   profile,
   info,

@@ -251,14 +251,17 @@ export class DualEncoder implements Disposable {
     return embeddings;
   }
 
-  /** Floating-point operations of embedding one pair, as the programs count them. */
-  forwardFlops(patchSize: number = this.config.vision.patchSize): number {
+  /**
+   * Floating-point operations of embedding so many pairs at a time, as the programs count them. At another patch size than
+   * the model's own the resizing of its weights is counted once.
+   */
+  forwardFlops(patchSize: number = this.config.vision.patchSize, pairs = 1): number {
     const graph = new Graph(this.device);
     const parameters = this.parameters.tensors(graph, { differentiable: false });
     const { vision, text } = this.config;
-    const pixels = graph.temporary("pixels", [1, vision.imageSize ** 2 * 3 / 4], "u32");
+    const pixels = graph.temporary("pixels", [pairs, vision.imageSize ** 2 * 3 / 4], "u32");
     visionTower(graph, parameters, vision, pixels, { patchSize });
-    textTower(graph, parameters, text, graph.temporary("tokens", [1, text.tokens], "u32"), null);
+    textTower(graph, parameters, text, graph.temporary("tokens", [pairs, text.tokens], "u32"), null);
     return graph.dispatches.reduce((sum, { flops }) => sum + flops, 0);
   }
 

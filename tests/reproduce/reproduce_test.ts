@@ -1,0 +1,106 @@
+/** Claims tried at a scale where an arm takes four steps: whether they run, are kept and are reported. */
+import assert from "node:assert/strict";
+import { claimNumbers } from "../../src/cli/reproduce.ts";
+import { renderReproduction } from "../../src/reproduce/report.ts";
+import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
+import type { Scale } from "../../src/reproduce/scales.ts";
+import { InterruptedError } from "../../src/run/arm.ts";
+import type { RunHooks } from "../../src/run/hooks.ts";
+import { sharesDevice } from "../gpu/device.ts";
+
+const tiny: Scale = {
+  name: "tiny",
+  description: "four steps",
+  options: { steps: 4, preset: "mini", batch: 8, chunks: 2, poolSize: 2000, referenceSteps: 8 },
+  longSteps: 8,
+  candidates: 320,
+  batches: [8, 4],
+  patches: [8, 16],
+};
+
+const quiet = (signal = new AbortController().signal): RunHooks => ({
+  signal,
+  onProgress: () => {},
+  log: () => {},
+});
+
+Deno.test("the eighteen claims have a number each, and say what is measured", () => {
+  assert.deepEqual(claims.map(({ number }) => number), Array.from({ length: 18 }, (_, at) => at + 1));
+  for (const { title, paper, measure } of claims) {
+    assert.ok(title && paper && measure.includes("claim holds when"));
+  }
+});
+
+Deno.test("claims are named by numbers and ranges", () => {
+  assert.equal(claimNumbers(undefined).length, 18);
+  assert.deepEqual(claimNumbers("7, 2-4,3"), [2, 3, 4, 7]);
+  for (
+    const [list, message] of [["0", /no claim 0; choose from 1 to 18/], ["5-3", /no claim/], [
+      "x",
+      /"x" is no number/,
+    ]] as const
+  ) {
+    assert.throws(() => claimNumbers(list), { name: "UsageError", message });
+  }
+});
+
+Deno.test(
+  { name: "claims are tried, kept, reported, and one that fails stops no other", ...sharesDevice },
+  async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const options = { claims: [1, 4, 6, 11], scale: tiny, seeds: [1, 2], folder, command: "a < b" };
+      const heard: number[] = [];
+      const first = await reproduce(options, quiet(), ({ number }) => {
+        heard.push(number);
+        return Promise.resolve();
+      });
+      assert.deepEqual(heard, [1, 4, 6, 11]);
+      for (const claim of first.claims) assert.ok("finding" in claim, JSON.stringify(claim));
+      const arms = async () => {
+        const files = [];
+        for await (const { name } of Deno.readDir(folder)) {
+          files.push([
+            name,
+            (await Deno.stat(`${folder}/${name}`)).mtime,
+          ]);
+        }
+        return files.sort();
+      };
+      const before = await arms();
+      // Joint and independent at three ratios, three arms for the ledger, and the learners that score: two seeds each but one.
+      assert.equal(before.length, 2 * 6 + 3 + 2);
+      const again = await reproduce(options, quiet(), () => Promise.resolve());
+      assert.deepEqual(
+        again.claims.map((claim) => "finding" in claim && claim.finding),
+        first.claims.map((claim) => "finding" in claim && claim.finding),
+      );
+      assert.deepEqual(await arms(), before, "nothing was trained again");
+
+      const page = renderReproduction(first);
+      assert.match(page, /<pre>a &lt; b<\/pre>/);
+      for (const { title } of first.claims) assert.ok(page.includes(title.replaceAll("'", "&#39;")), title);
+      assert.equal(page.match(/<svg/g)!.length, 2);
+
+      const impossible = { ...tiny, options: { ...tiny.options, batch: 1999 } };
+      const failed = await reproduce(
+        { ...options, claims: [6, 18], scale: impossible },
+        quiet(),
+        () => Promise.resolve(),
+      );
+      for (const claim of failed.claims) {
+        assert.match("error" in claim ? claim.error : "", /pool holds 2000/);
+      }
+      assert.match(renderReproduction(failed), /2 failed/);
+
+      const stopped = new AbortController();
+      stopped.abort();
+      await assert.rejects(
+        reproduce({ ...options, claims: [7] }, quiet(stopped.signal), () => Promise.resolve()),
+        InterruptedError,
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+);
