@@ -22,7 +22,7 @@ export interface ArmOptions {
   readonly score?: ScoreName | null;
   /** `sigmoid` when left out. */
   readonly loss?: LossName;
-  /** Blocks that Gibbs sampling redraws in a step. */
+  /** Redraws of Gibbs sampling in a step. */
   readonly iterations?: number;
   readonly steps: number;
   readonly batch: number;

@@ -39,7 +39,7 @@ export interface StepOptions {
   readonly score: ScoreName | null;
   /** Draws that make up a selection, N. */
   readonly chunks: number;
-  /** Blocks that Gibbs sampling redraws. */
+  /** Redraws of Gibbs sampling. */
   readonly iterations: number;
   /** Factor on the scores before the draw. */
   readonly gain: number;
