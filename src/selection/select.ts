@@ -127,7 +127,7 @@ export async function selectExamples(
   }
   // A uniform selection goes by no score, and is given one all the same.
   const score = samplerScore(sampler, options.score) ?? options.score ??
-    (learner && reference ? "learnability" : learner ? "hard-learner" : "easy-reference");
+    (!reference ? "hard-learner" : learner ? "learnability" : "easy-reference");
   const superBatch = countPairs({ learner, reference }, score);
   if (!Number.isFinite(gain)) throw new RangeError(`The gain is ${gain}: choose a finite number`);
   if (!Number.isSafeInteger(seed) || seed < 0) {

@@ -164,6 +164,7 @@ export function recordStep(
   };
   const scalars = new Ring(memory, "scalars", options.ringCapacity, SCALARS);
   const indices = new Ring(memory, "selected indices", options.ringCapacity, batch);
+  owned.push(scalars.range.buffer, indices.range.buffer);
 
   const graph = new Graph(memory, { recompute: options.recompute });
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
@@ -204,7 +205,7 @@ export function recordStep(
       }),
   );
   const entropies = new Ring(memory, "entropies", options.ringCapacity, selection.entropy.size);
-  owned.push(scalars.range.buffer, indices.range.buffer, entropies.range.buffer);
+  owned.push(entropies.range.buffer);
   const tokenIndex = {
     positions: external("positions", [superBatch * length], "u32"),
     segmentOffsets: external("segmentOffsets", [segments + 1], "u32"),

@@ -27,7 +27,9 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB".split(" "),
+    ..."--micro-batch 8 --recompute --memory 8GiB --score hard-learner --loss softmax --iterations 9".split(
+      " ",
+    ),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -38,6 +40,9 @@ Deno.test("train takes every option by its name", () => {
     chunks: 4,
     gain: 10,
     sampler: "joint",
+    score: "hard-learner",
+    loss: "softmax",
+    iterations: 9,
     patch: 8,
     microBatch: 8,
     recompute: true,
@@ -127,12 +132,14 @@ Deno.test("a value out of range is answered with the range and the value", () =>
     assert.match(answer, new RegExp(`--micro-batch.*whole number, 1 or more, or auto, but got "${wrong}"`));
   }
   assert.match(complaint("train", "--memory", "3XB"), /--memory.*size such as 8GiB or 500MB, but got "3XB"/);
+  assert.match(complaint("select", "--score", "best"), /learnability.*easy-reference.*hard-learner.*best/);
+  assert.match(complaint("train", "--loss", "hinge"), /sigmoid.*softmax.*hinge/);
   assert.match(complaint("train", "--in-domain", "2"), /--in-domain.*1.*"2"/);
 });
 
 Deno.test("nothing, too little and too much are refused", () => {
   assert.match(complaint(), /superbatch train.*--help/);
-  assert.match(complaint("select"), /--learner/);
+  assert.match(complaint("select", "--learner"), /--learner/);
   assert.match(complaint("eval"), /RUN/);
   assert.match(complaint("eval", "one", "two"), /two/);
 });

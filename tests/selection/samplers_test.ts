@@ -381,7 +381,7 @@ const bad: [what: string, how: Record<string, unknown>, given: ("learner" | "ref
       ["reference"],
       /"hard-learner" needs the embeddings of a learner/,
     ],
-    ["no model", { sampler: "uniform" }, [], /needs the embeddings of a reference/],
+    ["no model", { sampler: "uniform" }, [], /needs the embeddings of a learner/],
     [
       "half a redraw",
       { sampler: "gibbs", iterations: 0.5 },
