@@ -30,7 +30,9 @@ export interface HostEmbeddings {
 
 /** The models that scored the pairs; one that the score does not count may be left out. */
 export interface HostModels {
+  /** The model that is trained; not needed by `easy-reference`. */
   readonly learner?: HostEmbeddings | null;
+  /** The model that knows what is learnable; not needed by `hard-learner`. */
   readonly reference?: HostEmbeddings | null;
 }
 

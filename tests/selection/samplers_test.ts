@@ -6,7 +6,7 @@ import { Graph } from "../../src/graph/graph.ts";
 import { type LossName, lossNames } from "../../src/losses/contrastive.ts";
 import { Stream, uniform } from "../../src/random/philox.ts";
 import { type SamplerName, samplerNames, samplers, selectBatch } from "../../src/selection/samplers.ts";
-import { type ScoreName, scoreNames, scores } from "../../src/selection/scores.ts";
+import { type ScoreName, scores } from "../../src/selection/scores.ts";
 import { type HostEmbeddings, selectedCount, selectExamples } from "../../src/selection/select.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { denseSamplers, sigmoidScores, softmaxScores } from "../reference/selection.ts";
