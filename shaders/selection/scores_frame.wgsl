@@ -1,6 +1,6 @@
 // What scoring has in common under both losses; a part of sigmoid_scores and softmax_scores.
 //
-// S super-batch, b sub-batch, A the examples chosen so far, N blocks of them. A score is
+// S super-batch, b sub-batch, A the examples chosen so far, in N parts. A score is
 // LEARNER_SIGN · ℓ(learner) + REFERENCE_SIGN · ℓ(reference); a model whose sign is 0 is neither read nor computed.
 // Never a [S, S] matrix: for each run of new members the matrix products of their embeddings with all candidates' are
 // taken anew, [members, S], and `add` sums what they come to.
@@ -21,9 +21,9 @@ struct Params {
   reference_vectors: u32,
   first: u32, // where the members start in `indices`, or the rows in the batch
   members: u32, // how many there are
-  blocks: u32, // N (combine)
-  dropped: u32, // the block that is left out
-  stride: u32, // elements from one block's totals to the next's
+  parts: u32, // N (combine)
+  dropped: u32, // the part that is left out; N for none
+  stride: u32, // elements from one part's totals to the next's
   gain: f32,
 }
 

@@ -8,8 +8,8 @@
 
 // @include scores_frame.wgsl
 
-@group(0) @binding(6) var<storage, read_write> totals: array<f32>; // [S]: `cond` itself, or one block's share of it
-@group(0) @binding(2) var<storage, read> block_totals: array<f32>; // [N, stride]
+@group(0) @binding(6) var<storage, read_write> totals: array<f32>; // [S]: `cond` itself, or one part's share of it
+@group(0) @binding(2) var<storage, read> part_totals: array<f32>; // [N, stride]
 
 // log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which
 // keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.
@@ -48,14 +48,14 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   totals[i] = sum;
 }
 
-// The scores given the members of all blocks but the dropped one, whose members are free again.
+// The scores given the totals of all parts but the dropped one; the members `first` … are free again.
 @compute @workgroup_size(WORKGROUP)
 fn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.count) { return; }
   var sum = params.gain * diagonal[i];
-  for (var block_at = 0u; block_at < params.blocks; block_at++) {
-    if (block_at != params.dropped) { sum += block_totals[block_at * params.stride + i]; }
+  for (var part = 0u; part < params.parts; part++) {
+    if (part != params.dropped) { sum += part_totals[part * params.stride + i]; }
   }
   cond_out[i] = sum;
   let slot = slots_out[i];

@@ -13,7 +13,7 @@ const LOWEST: f32 = -1e30; // the log-sum-exp of nothing
 
 // Log-sum-exps of l_ik and l_ki by the learner, then by the reference: [S].
 @group(0) @binding(6) var<storage, read_write> totals: array<vec4f>;
-@group(0) @binding(2) var<storage, read> block_totals: array<vec4f>; // [N, stride]
+@group(0) @binding(2) var<storage, read> part_totals: array<vec4f>; // [N, stride]
 
 fn own_score(learner: f32, reference: f32) -> f32 {
   var sum = 0.0;
@@ -66,16 +66,16 @@ fn add(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups
   totals[i] = running.highest + log(running.total);
 }
 
-// The scores given the members of all blocks but the dropped one, whose members are free again.
+// The scores given the totals of all parts but the dropped one; the members `first` … are free again.
 @compute @workgroup_size(WORKGROUP)
 fn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.count) { return; }
   var running = nothing_yet();
   var counted = 0u;
-  for (var block_at = 0u; block_at < params.blocks; block_at++) {
-    if (block_at != params.dropped) {
-      running = include(running, block_totals[block_at * params.stride + i]);
+  for (var part = 0u; part < params.parts; part++) {
+    if (part != params.dropped) {
+      running = include(running, part_totals[part * params.stride + i]);
       counted++;
     }
   }

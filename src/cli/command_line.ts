@@ -75,7 +75,7 @@ const selecting = {
     description: message`The contrastive loss: sigmoid (SigLIP) or softmax (CLIP) (sigmoid).`,
   })),
   iterations: optional(option("--iterations", integer({ min: 0 }), {
-    description: message`Blocks that gibbs redraws, one of the N after another (2000).`,
+    description: message`Members that gibbs redraws, one after another (2000).`,
   })),
 };
 
@@ -261,7 +261,7 @@ const select = command(
     ),
     chunks: withDefault(
       option("--chunks", integer({ min: 1 }), {
-        description: message`Draws of joint, or blocks that gibbs redraws in turn, N (16).`,
+        description: message`Draws of joint, N (16).`,
       }),
       16,
     ),

@@ -7,7 +7,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Arm } from "../train/record.ts";
-import { armNames } from "./arm_names.ts";
+import { armName } from "./arm_name.ts";
 import { compact } from "./terminal.ts";
 
 /** What Plot takes as a document; linkedom's serves without a browser. */
@@ -40,7 +40,7 @@ export interface Chart {
 }
 
 /** Colours come from the page, so that they follow its light or dark scheme. */
-const color = (arm: Arm) => `var(--${arm})`;
+const color = (arm: Arm) => `var(--${arm}, var(--ink))`;
 
 /** A line that ends before this share of the axis leaves room for other lines at its right. */
 const EARLY = 0.8;
@@ -67,7 +67,7 @@ export function renderChart(chart: Chart): string {
   };
   const ends = [...new Set(points.map(({ arm }) => arm))]
     .map((arm) => points.findLast((point) => point.arm === arm)!);
-  const labels: Label[] = ends.map((end) => ({ ...end, text: armNames[end.arm] }));
+  const labels: Label[] = ends.map((end) => ({ ...end, text: armName(end.arm) }));
   if (level) labels.push({ y: level.y, text: level.label, arm: "reference" });
   const x = ({ x }: Point | Label) => x, y = ({ y }: Point | Label) => y;
   const paint = ({ arm }: Point | Label) => color(arm);
@@ -117,7 +117,7 @@ function describe(
 ): string {
   return [
     `${title}: ${yLabel} against ${xLabel}`,
-    ...ends.map(({ arm, y }) => `${armNames[arm]} ends at ${yFormat(y)}`),
+    ...ends.map(({ arm, y }) => `${armName(arm)} ends at ${yFormat(y)}`),
     ...(level ? [`${level.label} ${yFormat(level.y)}`] : []),
   ].join("; ");
 }

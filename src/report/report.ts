@@ -12,7 +12,7 @@ import type {
   SelectionSnapshot,
   SnapshotExample,
 } from "../train/record.ts";
-import { armNames } from "./arm_names.ts";
+import { armName } from "./arm_name.ts";
 import { type Chart, type Point, renderChart } from "./charts.ts";
 import { encodePng } from "./png.ts";
 import { style } from "./style.ts";
@@ -133,7 +133,7 @@ function describe(summary: RunSummary, config: Config): string {
   const equal = compare ? ", both arms on as many examples" : "";
   const scores = byArm(summary)
     .filter(([arm]) => arm !== "reference")
-    .map(([arm, evaluation]) => `${armNames[arm]} ${percent(meanR5(evaluation))}`);
+    .map(([arm, evaluation]) => `${armName(arm)} ${percent(meanR5(evaluation))}`);
   return `A${model} dual encoder after ${steps} steps: ${whole(trainedExamples)} examples trained, ` +
     `${
       whole(drawnExamples)
@@ -163,7 +163,7 @@ function evaluationTable(summary: RunSummary): string {
   const row = (label: string, value: (evaluation: Evaluation) => string) =>
     `<tr><td>${label}</td>${arms.map(([, evaluation]) => `<td>${value(evaluation)}</td>`).join("")}</tr>`;
   return `<div class="scroll"><table><thead><tr><th></th>${
-    arms.map(([arm]) => `<th class="${arm}">${armNames[arm]}</th>`).join("")
+    arms.map(([arm]) => `<th class="${arm}">${armName(arm)}</th>`).join("")
   }</tr></thead><tbody>
 ${row("image → text R@1", ({ imageToText }) => percent(imageToText.r1))}
 ${row("image → text R@5", ({ imageToText }) => percent(imageToText.r5))}

@@ -5,7 +5,7 @@
  */
 
 import type { Evaluation, RunSummary } from "../train/record.ts";
-import { armNames } from "./arm_names.ts";
+import { armName } from "./arm_name.ts";
 
 /** A number to three digits with its unit's prefix, as people read it: 1.9 G, 430 k, 0.25. */
 export function compact(value: number): string {
@@ -44,12 +44,12 @@ export function evaluationTable(results: Readonly<Record<string, Evaluation>>): 
 /** The summary at the end of `superbatch train`. */
 export function terminalSummary(summary: RunSummary): string {
   const { evaluation, reference, compare, flops } = summary;
-  const learner = compare ? armNames[summary.arm] : "learner";
+  const learner = compare ? armName(summary.arm) : "learner";
   const lines = [
     "",
     evaluationTable({
       [learner]: evaluation,
-      ...(compare ? { [armNames[compare.arm]]: compare.evaluation } : {}),
+      ...(compare ? { [armName(compare.arm)]: compare.evaluation } : {}),
       ...(reference ? { reference } : {}),
     }),
     "",

@@ -23,7 +23,7 @@ export interface ArmOptions {
   readonly score?: ScoreName | null;
   /** `sigmoid` when left out. */
   readonly loss?: LossName;
-  /** Blocks that Gibbs sampling redraws in a step. */
+  /** Redraws of Gibbs sampling in a step. */
   readonly iterations?: number;
   /** Settings of AdamW; the paper's when left out. */
   readonly optimizer?: AdamWOptions;

@@ -9,7 +9,7 @@ import { cacheFiles } from "../data/cache.ts";
 import type { Device } from "../gpu/device.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
 import { writeReport } from "../report/write_report.ts";
-import { countedModels } from "../selection/samplers.ts";
+import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
 import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
@@ -86,11 +86,12 @@ async function runStages(
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
   await folder.writeFile("reference.safetensors", await reference.model.save());
-  const scored = countedModels(armScore(options.sampler, options.score)).reference;
+  const counts = (sampler: SamplerName) => countedModels(armScore(sampler, options.score)).reference;
+  const compared = options.compare !== null && counts(options.compare);
   const flops: FlopCount = {
     ...result.flops,
-    referenceTrain: scored || compare ? reference.flops.train : 0,
-    referenceScore: scored ? reference.flops.score : 0,
+    referenceTrain: counts(options.sampler) || compared ? reference.flops.train : 0,
+    referenceScore: counts(options.sampler) ? reference.flops.score : 0,
   };
   const summary: RunSummary = {
     run: folder.path,

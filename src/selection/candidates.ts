@@ -16,7 +16,7 @@ import type { Drawn, Embeddings, SelectionRequest } from "./selection.ts";
 const WORKGROUP = 64;
 /** Keeps each matrix of products at or below 16 MiB. */
 const BLOCK_ELEMENTS = 2 ** 22;
-/** Blocks' totals start at multiples of so many candidates, on the grid that bindings need. */
+/** Parts' totals start at multiples of so many candidates, on the grid that bindings need. */
 const CANDIDATE_GRID = 64;
 
 /** Rows of `length` columns that one block of products holds; whole blocks start on the grid that bindings need. */
@@ -92,7 +92,7 @@ export class Candidates {
       reference_vectors: vectorsOf(reference),
       first: 0,
       members: 0,
-      blocks: 0,
+      parts: 0,
       dropped: 0,
       stride: 0,
       gain,
@@ -139,13 +139,13 @@ export class Candidates {
     const joined = this.#totals !== null;
     this.#totals ??= this.totals(1);
     this.#add(this.#totals, { indices, slots }, first, members, joined);
-    this.#combine(this.#totals, slots, { blocks: 1, dropped: 1, first: 0, members: 0 });
+    this.#combine(this.#totals, slots, { parts: 1, dropped: 1, first: 0, members: 0 });
   }
 
-  /** Room for the totals of N blocks of members, [N, S] with rows on the grid that bindings need. */
-  totals(blocks: number): Tensor {
+  /** Room for the totals of N parts of a selection, [N, S] with rows on the grid that bindings need. */
+  totals(parts: number): Tensor {
     const { lanes } = kernels[this.request.loss];
-    return this.graph.temporary("totals of blocks", [blocks, this.#stride * lanes]);
+    return this.graph.temporary("totals of parts", [parts, this.#stride * lanes]);
   }
 
   get #stride(): number {
@@ -153,17 +153,21 @@ export class Candidates {
   }
 
   /**
-   * A block's totals anew: what its members mean to every candidate, chosen or not.
+   * A part's total: what some of its members mean to every candidate, chosen or not.
    *
    * @param totals from {@link totals}
+   * @param runs the members that count
+   * @param keep goes on from what is there instead of anew
    */
-  total(totals: Tensor, drawn: Drawn, block: number, { first, members }: Block): void {
-    this.#add(totals.rows(block, block + 1), drawn, first, members, false, true);
+  total(totals: Tensor, drawn: Drawn, part: number, runs: readonly Run[], keep = false): void {
+    const total = totals.rows(part, part + 1);
+    runs.forEach(({ first, members }, at) => this.#add(total, drawn, first, members, keep || at > 0, true));
   }
 
-  /** Drops a block: its members are free, and `cond` is that given all other blocks. */
-  drop(totals: Tensor, { slots }: Drawn, block: number, { first, members }: Block): void {
-    this.#combine(totals, slots, { blocks: totals.shape[0], dropped: block, first, members });
+  /** Frees some members: `cond` is now that given what the totals count, those of one part left out if it is named. */
+  free(totals: Tensor, { slots }: Drawn, { first, members }: Run, without?: number): void {
+    const parts = totals.shape[0];
+    this.#combine(totals, slots, { parts, dropped: without ?? parts, first, members });
   }
 
   /** Records the selected batch's score at gain 1, [1]. */
@@ -242,12 +246,12 @@ export class Candidates {
   #combine(
     totals: Tensor,
     slots: Tensor,
-    params: { blocks: number; dropped: number; first: number; members: number },
+    params: { parts: number; dropped: number; first: number; members: number },
   ): void {
     this.graph.dispatch(this.#shader, "combine", {
       params: { ...this.#common, ...params, stride: this.#stride },
       diagonal: this.diagonal,
-      block_totals: totals,
+      part_totals: totals,
       cond_out: this.cond,
       slots_out: slots,
     }, { workgroups: this.#perCandidate, constants: this.#constants });
@@ -291,8 +295,8 @@ export class Candidates {
   }
 }
 
-/** Where a block of a selection starts and how many members it has. */
-export interface Block {
+/** Members of a selection that follow one another: where they start, and how many they are. */
+export interface Run {
   readonly first: number;
   readonly members: number;
 }

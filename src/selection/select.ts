@@ -30,7 +30,9 @@ export interface HostEmbeddings {
 
 /** The models that scored the pairs; one that the score does not count may be left out. */
 export interface HostModels {
+  /** The model that is trained; not needed by `easy-reference`. */
   readonly learner?: HostEmbeddings | null;
+  /** The model that knows what is learnable; not needed by `hard-learner`. */
   readonly reference?: HostEmbeddings | null;
 }
 
@@ -44,9 +46,9 @@ export interface SelectOptions {
   readonly score?: ScoreName;
   /** The loss that both models were trained with; `sigmoid` when left out. */
   readonly loss?: LossName;
-  /** Draws that make up a joint selection, or blocks that Gibbs sampling redraws in turn, N; others ignore it. */
+  /** Draws that make up a joint selection, N; for Gibbs sampling the parts whose totals it keeps; others ignore it. */
   readonly chunks: number;
-  /** Blocks that Gibbs sampling redraws; 2,000 when left out. */
+  /** Redraws of Gibbs sampling; 2,000 when left out. */
   readonly iterations?: number;
   /** Factor on the scores before a draw; the paper takes 100. */
   readonly gain: number;
@@ -56,7 +58,7 @@ export interface SelectOptions {
 
 /** A selection. */
 export interface SelectResult {
-  /** [b]: rows of the embeddings, in order of selection; with Gibbs sampling block by block. */
+  /** [b]: rows of the embeddings, in order of selection; with Gibbs sampling in that of their places. */
   readonly indices: number[];
   /**
    * The selected batch's score at gain 1: factor times loss of the whole batch, summed over the models that count.
@@ -69,7 +71,8 @@ export interface SelectResult {
   readonly scores: number[];
   /**
    * [b]: what each of `indices` was drawn by: gain times its score beside what was chosen before its draw. With Gibbs
-   * sampling that is beside all other blocks as they were then. Null for a uniform selection.
+   * sampling that is beside all others as they were then, and 0 if it is from the random set. Null for a uniform
+   * selection.
    */
   readonly conditionalScores: number[] | null;
   /** [draws]: entropy in nats of softmax(conditional scores) over the free examples before each draw. */
@@ -126,7 +129,7 @@ export async function selectExamples(
   }
   // A uniform selection goes by no score, and is given one all the same.
   const score = samplerScore(sampler, options.score) ?? options.score ??
-    (learner && reference ? "learnability" : learner ? "hard-learner" : "easy-reference");
+    (!reference ? "hard-learner" : learner ? "learnability" : "easy-reference");
   const superBatch = countPairs({ learner, reference }, score);
   if (!Number.isFinite(gain)) throw new RangeError(`The gain is ${gain}: choose a finite number`);
   if (!Number.isSafeInteger(seed) || seed < 0) {

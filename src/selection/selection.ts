@@ -24,9 +24,9 @@ export interface DrawRequest {
   readonly superBatch: number;
   /** Examples to select, b. */
   readonly batch: number;
-  /** Draws that make up a joint selection, or blocks that Gibbs sampling redraws in turn, N. */
+  /** Draws that make up a joint selection, N; for Gibbs sampling the parts whose totals it keeps. */
   readonly chunks: number;
-  /** Blocks that Gibbs sampling redraws, one after another; other samplers do not look at it. */
+  /** Redraws of Gibbs sampling; other samplers do not look at it. */
   readonly iterations: number;
   readonly seed: number;
   /** u32 words whose first is the number of the step. */

@@ -28,9 +28,9 @@ export interface TrainerOptions {
    * pass of the model, `hard-learner` no reference; `uniform` goes by none.
    */
   readonly score?: ScoreName | null;
-  /** Draws that make up a selection, or blocks that Gibbs sampling redraws in turn, N; 16 when left out. */
+  /** Draws that make up a selection, N; for Gibbs sampling the parts whose totals it keeps; 16 when left out. */
   readonly chunks?: number;
-  /** Blocks that Gibbs sampling redraws in a step; 2,000 when left out. */
+  /** Redraws of Gibbs sampling in a step; 2,000 when left out. */
   readonly iterations?: number;
   /** Factor on the scores before the draw; 100 when left out, as in the paper. */
   readonly gain?: number;

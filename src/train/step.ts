@@ -40,7 +40,7 @@ export interface StepOptions extends CoTraining {
   readonly score: ScoreName | null;
   /** Draws that make up a selection, N. */
   readonly chunks: number;
-  /** Blocks that Gibbs sampling redraws. */
+  /** Redraws of Gibbs sampling. */
   readonly iterations: number;
   /** Factor on the scores before the draw. */
   readonly gain: number;
@@ -162,6 +162,7 @@ export function recordStep(
   };
   const scalars = new Ring(memory, "scalars", options.ringCapacity, SCALARS);
   const indices = new Ring(memory, "selected indices", options.ringCapacity, batch);
+  owned.push(scalars.range.buffer, indices.range.buffer);
 
   const graph = new Graph(memory, { recompute: options.recompute });
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
@@ -206,7 +207,7 @@ export function recordStep(
       }),
   );
   const entropies = new Ring(memory, "entropies", options.ringCapacity, selection.entropy.size);
-  owned.push(scalars.range.buffer, indices.range.buffer, entropies.range.buffer);
+  owned.push(entropies.range.buffer);
   const tokenIndex = {
     positions: external("positions", [superBatch * length], "u32"),
     segmentOffsets: external("segmentOffsets", [segments + 1], "u32"),

@@ -11,13 +11,7 @@ import type { DualEncoder } from "../models/model.ts";
 import { stepState } from "../optim/adamw.ts";
 import { warmUpCosine } from "../optim/schedule.ts";
 import { countedModels } from "../selection/samplers.ts";
-import {
-  type ResolvedTrainerOptions,
-  resolveTrainerOptions,
-  RING_CAPACITY,
-  stepOptions,
-  type TrainerOptions,
-} from "./options.ts";
+import { resolveTrainerOptions, RING_CAPACITY, stepOptions, type TrainerOptions } from "./options.ts";
 import { compileStep, SCALARS, type StepProgram } from "./step.ts";
 import { indexTokens } from "./token_index.ts";
 
@@ -103,7 +97,7 @@ export class Trainer implements Disposable {
 
   private constructor(
     readonly model: DualEncoder,
-    readonly options: ResolvedTrainerOptions,
+    readonly options: Required<Omit<TrainerOptions, "reference">> & Pick<TrainerOptions, "reference">,
     private readonly compiled: StepProgram,
   ) {}
 

@@ -31,6 +31,9 @@ Deno.test("train takes every option by its name", () => {
       .split(
         " ",
       ),
+    ..."--micro-batch 8 --recompute --memory 8GiB --score hard-learner --loss softmax --iterations 9".split(
+      " ",
+    ),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -41,15 +44,15 @@ Deno.test("train takes every option by its name", () => {
     chunks: 4,
     gain: 10,
     sampler: "joint",
+    score: "hard-learner",
+    loss: "softmax",
+    iterations: 9,
     patch: 8,
     scorePatch: 16,
     scoreDrop: 0.1,
     beta2: 0.9,
     referenceData: "pool",
     referencePreset: "midi",
-    score: undefined,
-    loss: undefined,
-    iterations: undefined,
     coarseShare: 0.25,
     microBatch: 8,
     recompute: true,
@@ -139,12 +142,14 @@ Deno.test("a value out of range is answered with the range and the value", () =>
     assert.match(answer, new RegExp(`--micro-batch.*whole number, 1 or more, or auto, but got "${wrong}"`));
   }
   assert.match(complaint("train", "--memory", "3XB"), /--memory.*size such as 8GiB or 500MB, but got "3XB"/);
+  assert.match(complaint("select", "--score", "best"), /learnability.*easy-reference.*hard-learner.*best/);
+  assert.match(complaint("train", "--loss", "hinge"), /sigmoid.*softmax.*hinge/);
   assert.match(complaint("train", "--in-domain", "2"), /--in-domain.*1.*"2"/);
 });
 
 Deno.test("nothing, too little and too much are refused", () => {
   assert.match(complaint(), /superbatch train.*--help/);
-  assert.match(complaint("select"), /--learner/);
+  assert.match(complaint("select", "--learner"), /--learner/);
   assert.match(complaint("eval"), /RUN/);
   assert.match(complaint("eval", "one", "two"), /two/);
 });

@@ -56,7 +56,8 @@ Deno.test("a wrong command line exits with 2 and says nothing on stdout", async 
       [["train", "--sede", "3"], /--seed/],
       [["train", "--chunks", "65"], /--chunks is 65, more than the 64 examples.*choose 1 to 64/],
       [["plan", "--micro-batch", "65"], /--micro-batch is 65, more than the 64 .*or auto/],
-      [["train", "--compare", "joint"], /--compare joint.*choose the other/],
+      [["train", "--compare", "joint"], /--compare joint.*choose another/],
+      [["train", "--sampler", "top-k", "--score", "learnability"], /top-k cannot go by learnability/],
       [["train", "--learning-rate", "0"], /--learning-rate must be above 0 \(it is 0\)/],
       [["train", "--pool-size", "100"], /640 .*the pool holds 100/],
     ] as const

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { trainOptions, type TrainOptionsInput } from "../../src/config/train_options.ts";
+import { armScore, trainOptions, type TrainOptionsInput } from "../../src/config/train_options.ts";
 
 Deno.test("nothing given is the default experiment", () => {
   assert.deepEqual(trainOptions({}), {
@@ -10,6 +10,9 @@ Deno.test("nothing given is the default experiment", () => {
     chunks: 8,
     gain: 100,
     sampler: "joint",
+    score: "learnability",
+    loss: "sigmoid",
+    iterations: 2000,
     patch: null,
     scorePatch: null,
     scoreDrop: 0,
@@ -32,9 +35,6 @@ Deno.test("nothing given is the default experiment", () => {
     beta2: 0.95,
     referenceData: "curated",
     referencePreset: null,
-    score: "learnability",
-    loss: "sigmoid",
-    iterations: 2000,
   });
 });
 
@@ -80,6 +80,12 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ warmUp: 2 }, /^--warm-up must be from 0 to 1 \(it is 2\)$/],
     [{ learningRate: 0 }, /^--learning-rate must be above 0 \(it is 0\)$/],
     [{ learningRate: Infinity }, /^--learning-rate .*\(it is Infinity\)$/],
+    [
+      { score: "best" as "learnability" },
+      /^--score .*learnability, easy-reference, hard-learner \(it is best\)$/,
+    ],
+    [{ loss: "hinge" as "sigmoid" }, /^--loss .*sigmoid, softmax \(it is hinge\)$/],
+    [{ iterations: -1 }, /^--iterations must be 0 or more \(it is -1\)$/],
     [{ sampler: "jiont" as "joint" }, /^--sampler .*joint.*uniform.*\(it is jiont\)$/],
     [{ preset: "huge" as "mini" }, /^--preset .*mini.*\(it is huge\)$/],
   ];
@@ -101,11 +107,16 @@ Deno.test("options that do not fit together are refused with a way out", () => {
       { coarseShare: 0.5 },
       /--coarse-share 0.5 needs a coarser view: add --score-patch, such as 32, or --score-drop/,
     ],
-    [{ compare: "joint" }, /--compare joint is what the run trains already: choose the other sampler/],
+    [{ compare: "joint" }, /--compare joint is what the run trains already: choose another sampler/],
     [{ batch: 100, poolSize: 999 }, /draws 1000 examples a step, and the pool holds 999: lower/],
     [{ filterRatio: 0.9999 }, /draws 640000 examples a step, and the pool holds 20000/],
     [{ sampler: "uniform", compare: "joint", chunks: 65 }, /more than the 64 examples/],
     [{ sampler: "uniform", batch: 300, poolSize: 200 }, /^A batch of 300 draws 300 .*lower the batch/],
+    [{ sampler: "gibbs", chunks: 65 }, /more than the 64 examples/],
+    [
+      { sampler: "top-k", score: "learnability" },
+      /^--sampler top-k cannot go by learnability: leave out --score, or use --score easy-reference$/,
+    ],
     [{ patch: 5 }, /--image-size 32 cannot be cut into patches of 5 pixels: choose/],
     [{ imageSize: 40 }, /--image-size 40 cannot be cut into patches of 16 pixels/],
     [{ imageSize: 33, patch: 11 }, /choose an even side/],
@@ -117,5 +128,26 @@ Deno.test("options that do not fit together are refused with a way out", () => {
   trainOptions({ microBatch: "auto" });
   trainOptions({ batch: 100, poolSize: 1000 });
   trainOptions({ batch: 4, sampler: "uniform" }); // no chunks are drawn
+  trainOptions({ batch: 4, sampler: "independent" });
   trainOptions({ poolSize: 64, sampler: "uniform" }); // no more than a batch is drawn
+});
+
+Deno.test("the score is resolved: the arm's that has one", () => {
+  const resolved: [TrainOptionsInput, string | null][] = [
+    [{}, "learnability"],
+    [{ sampler: "top-k" }, "easy-reference"],
+    [{ sampler: "uniform" }, null],
+    [{ sampler: "uniform", compare: "joint" }, "learnability"],
+    [{ sampler: "uniform", compare: "joint", score: "hard-learner" }, "hard-learner"],
+    [{ sampler: "joint", compare: "top-k" }, "learnability"],
+    [{ sampler: "gibbs", score: "easy-reference" }, "easy-reference"],
+  ];
+  for (const [input, score] of resolved) {
+    const options = trainOptions(input);
+    assert.equal(options.score, score, JSON.stringify(input));
+    assert.deepEqual(trainOptions(JSON.parse(JSON.stringify(options))), options);
+  }
+  assert.equal(armScore("top-k", "learnability"), "easy-reference");
+  assert.equal(armScore("independent", "hard-learner"), "hard-learner");
+  assert.equal(armScore("uniform", "hard-learner"), null);
 });

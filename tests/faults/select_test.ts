@@ -30,7 +30,19 @@ Deno.test("select prints each selected row once, and the same rows for the same 
     const { code, out, error } = await superbatch([...args, "--json"]);
     assert.deepEqual([code, error], [0, ""]);
     const result = JSON.parse(out);
-    assert.deepEqual(Object.keys(result).sort(), ["batchLearnability", "indices"]);
+    assert.deepEqual(Object.keys(result).sort(), [
+      "batchLearnability",
+      "batchScore",
+      "conditionalScores",
+      "entropies",
+      "indices",
+      "scores",
+    ]);
+    assert.deepEqual([result.scores.length, result.conditionalScores.length, result.entropies.length], [
+      50,
+      10,
+      5,
+    ]);
     assert.equal(result.indices.length, 10, "50 pairs at the default filter ratio of 0.8");
     assert.equal(new Set(result.indices).size, 10);
     assert.ok(result.indices.every((row: number) => Number.isInteger(row) && row >= 0 && row < 50));
@@ -39,7 +51,32 @@ Deno.test("select prints each selected row once, and the same rows for the same 
     const plain = await superbatch(args);
     assert.equal(plain.out, result.indices.join("\n") + "\n");
     assert.match(plain.error, /^10 selected, batch learnability -?\d/);
+
+    // One model is enough where the other does not count, under either loss.
+    for (const sampler of ["joint", "independent", "gibbs", "uniform", "top-k"]) {
+      const { code, out, error } = await superbatch(
+        ["select", "--reference", reference, "--sampler", sampler, "--score", "easy-reference", "--json"]
+          .concat("--loss", "softmax", "--chunks", "3", "--iterations", "20"),
+      );
+      assert.equal(code, 0, error);
+      const { indices, batchLearnability, batchScore } = JSON.parse(out);
+      assert.deepEqual([new Set(indices).size, batchLearnability], [10, null]);
+      assert.ok(batchScore < 0, "minus a loss");
+    }
   }));
+
+Deno.test("select names the file that is missing", async () => {
+  const cases: [string[], RegExp][] = [
+    [["--learner", "x"], /learnability needs the reference's embeddings: give --reference FILE/],
+    [["--reference", "x"], /learnability needs the learner's embeddings: give --learner FILE/],
+    [["--sampler", "uniform"], /nothing to select from: give --learner FILE or --reference FILE/],
+  ];
+  for (const [args, answer] of cases) {
+    const { code, error } = await superbatch(["select", ...args]);
+    assert.equal(code, 2);
+    assert.match(error, answer);
+  }
+});
 
 Deno.test("select refuses what it cannot select from, and says why", () =>
   inFolder(async (folder) => {
@@ -61,6 +98,14 @@ Deno.test("select refuses what it cannot select from, and says why", () =>
       ["good", "cut", [], 1, /cut/],
       ["text", "good", [], 1, /text/],
       ["good", "good", ["--chunks", "5"], 1, /5.*4/],
+      [
+        "good",
+        "good",
+        ["--sampler", "top-k", "--score", "hard-learner"],
+        2,
+        /top-k.*cannot go by hard-learner/,
+      ],
+      ["good", "good", ["--score", "best"], 2, /learnability/],
       ["good", "good", ["--filter-ratio", "1.2"], 2, /less than 1.*1\.2/],
     ];
     for (const [learner, reference, more, wanted, answer] of cases) {

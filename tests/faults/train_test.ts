@@ -12,6 +12,7 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
     const summary: RunSummary = JSON.parse(first.out); // nothing else is on stdout
     assert.deepEqual(Object.keys(summary).sort(), [
       "adapter",
+      "arm",
       "compare",
       "drawnExamples",
       "evaluation",
@@ -104,6 +105,31 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
     const unscored = runFolders(folder).find((path) => path.endsWith("-uniform"))!;
     assert.ok(!files(unscored).includes("selection.jsonl"));
     assert.deepEqual(learner(unscored), await Deno.readFile(`${run}/uniform.safetensors`));
+
+    // Other scores and samplers, with the other loss: no reference counts in the first arm, one does in the second.
+    const hard = await superbatch(tinyTraining(
+      folder,
+      ..."--sampler gibbs --iterations 3 --score hard-learner --loss softmax --compare top-k --name hard"
+        .split(" "),
+    ));
+    assert.equal(hard.code, 0, hard.error);
+    assert.match(hard.out, /^ +Gibbs +top-k +reference$/m);
+    const other = runFolders(folder).find((path) => path.endsWith("-hard"))!;
+    const { sampler, score, loss, iterations } = JSON.parse(await Deno.readTextFile(`${other}/config.json`));
+    assert.deepEqual([sampler, score, loss, iterations], ["gibbs", "hard-learner", "softmax", 3]);
+    const lines = (await Deno.readTextFile(`${other}/metrics.jsonl`)).trim().split("\n").map((line) =>
+      JSON.parse(line)
+    );
+    for (const [arm, draws] of [["gibbs", 4], ["top-k", 1]]) {
+      const last = lines.findLast((line) => line.arm === arm);
+      assert.equal(last.drawEntropy.length, draws);
+      assert.equal(
+        last.batchLearnability > 0,
+        arm === "gibbs",
+        "the learner's loss, or minus the reference's",
+      );
+    }
+    assert.ok(files(other).includes("top-k.safetensors"));
 
     const diverged = await superbatch(
       tinyTraining(folder, "--learning-rate", "1e9", "--name", "diverged", "--quiet"),

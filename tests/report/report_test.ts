@@ -74,7 +74,7 @@ Deno.test("a run without selection, reference or comparison still makes a page",
   const { compare: _, reference: __, ...summary } = demoReport.summary;
   const { document } = parseHTML(renderReport({
     ...demoReport,
-    summary,
+    summary: { ...summary, arm: "uniform" },
     config: { sampler: "uniform" },
     metrics: demoReport.metrics.filter(({ arm }) => arm === "uniform"),
     snapshots: [],
@@ -92,4 +92,22 @@ Deno.test("a run without selection, reference or comparison still makes a page",
     document.querySelectorAll("body")[Symbol.iterator]().next().value!.textContent,
     /nothing was scored/,
   );
+});
+
+Deno.test("a run by another score and sampler is told as that", () => {
+  const { document } = parseHTML(renderReport({
+    ...demoReport,
+    summary: { ...demoReport.summary, arm: "top-k" },
+    config: { sampler: "top-k", score: "easy-reference" },
+    metrics: demoReport.metrics.map((line) => line.arm === "joint" ? { ...line, arm: "top-k" } : line),
+  })) as unknown as { document: Element };
+  const [text] = Array.from(document.querySelectorAll("body"), ({ textContent }) => textContent);
+  assert.match(text, /how easy it is for the reference, and trains on the part that top-k selection takes/);
+  assert.match(text, /minus the reference's loss/);
+  assert.deepEqual([...document.querySelectorAll("thead th")].map(({ textContent }) => textContent), [
+    "",
+    "top-k",
+    "uniform",
+    "reference",
+  ]);
 });

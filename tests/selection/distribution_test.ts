@@ -7,7 +7,9 @@ import type { Pairing } from "../../src/losses/contrastive.ts";
 import { randomWord, Stream } from "../../src/random/philox.ts";
 import { selectBatch } from "../../src/selection/samplers.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
+import { lossNames } from "../../src/losses/contrastive.ts";
 import * as oracle from "../reference/joint_selection.ts";
+import { sigmoidScores, softmaxScores } from "../reference/selection.ts";
 import { models, pairs, scored } from "./pairs.ts";
 import { runSelection } from "./run_selection.ts";
 
@@ -46,26 +48,51 @@ function assertPairFrequencies(
 
 const learner = pairs(1, EXAMPLES, { noise: 3, bias: -5 });
 const reference = pairs(2, EXAMPLES, { noise: 0.5, bias: -5 });
-const scores = oracle.learnability(scored(learner), scored(reference), EXAMPLES);
+const signed = [[1, scored(learner)], [-1, scored(reference)]] as const;
+const dense = { sigmoid: sigmoidScores(signed, EXAMPLES), softmax: softmaxScores(signed, EXAMPLES) };
 const GAIN = 0.3;
-const conditional = (chosen: readonly number[]) =>
-  oracle.conditionalScores(scores, EXAMPLES, chosen).map((score) => GAIN * score);
 
-for (const chunks of [1, 2]) {
-  Deno.test(
-    { name: `two of six in ${chunks} chunks have the paper's frequencies`, ...sharesDevice },
-    async () => {
-      const request = { superBatch: EXAMPLES, batch: 2, chunks, gain: GAIN, seed: 1, steps: DRAWS };
-      const { indices } = await runSelection("joint", request, { learner, reference });
-      const first = softmax(conditional([]));
-      // One chunk: Plackett–Luce, the second from the same scores. Two chunks: from those that the first has changed.
-      const second = (i: number) => softmax(conditional(chunks === 1 ? [] : [i]), [i]);
-      assertPairFrequencies(indices, (i, j) => first[i] * second(i)[j]);
-      // The test can fail: frequencies that are uniform are refused.
-      assert.throws(() => assertPairFrequencies(indices, () => 1 / 30), /χ²/);
-    },
-  );
+for (const loss of lossNames) {
+  const conditional = (chosen: readonly number[]) =>
+    dense[loss].conditional(chosen).map((score) => GAIN * score);
+  for (const chunks of [1, 2]) {
+    Deno.test(
+      { name: `${loss}: two of six in ${chunks} chunks have the paper's frequencies`, ...sharesDevice },
+      async () => {
+        const request = { superBatch: EXAMPLES, batch: 2, chunks, gain: GAIN, seed: 1, steps: DRAWS, loss };
+        const { indices } = await runSelection("joint", request, { learner, reference });
+        const first = softmax(conditional([]));
+        // One chunk: Plackett–Luce, the second from the same scores. Two chunks: from those that the first has changed.
+        const second = (i: number) => softmax(conditional(chunks === 1 ? [] : [i]), [i]);
+        assertPairFrequencies(indices, (i, j) => first[i] * second(i)[j]);
+        // The test can fail: frequencies that are uniform are refused.
+        assert.throws(() => assertPairFrequencies(indices, () => 1 / 30), /χ²/);
+      },
+    );
+  }
 }
+
+Deno.test(
+  { name: "Gibbs sampling visits sets as often as exp(gain · Σ S) says", ...sharesDevice },
+  async () => {
+    const request = {
+      superBatch: EXAMPLES,
+      batch: 2,
+      chunks: 1,
+      gain: GAIN,
+      seed: 4,
+      steps: DRAWS,
+      iterations: 8,
+    };
+    const { indices } = await runSelection("gibbs", request, { learner, reference });
+    // A set is met in either order, and which member has which place is as likely both ways.
+    const weight = (i: number, j: number) => Math.exp(GAIN * 2 * dense.sigmoid.batchScore([i, j]));
+    let total = 0;
+    for (let i = 0; i < EXAMPLES; i++) for (let j = 0; j < EXAMPLES; j++) if (i !== j) total += weight(i, j);
+    assertPairFrequencies(indices, (i, j) => weight(i, j) / total);
+    assert.throws(() => assertPairFrequencies(indices, () => 1 / 30), /χ²/);
+  },
+);
 
 for (const sampler of ["joint", "uniform"] as const) {
   const name = sampler === "joint"

@@ -73,7 +73,7 @@ Deno.test({ name: "a sampler that scores needs a reference", ...sharesDevice }, 
   using model = tinyModel(await testDevice());
   await assert.rejects(Trainer.create(model, { ...jointOptions, reference: undefined }), {
     name: "TypeError",
-    message: /sampler "joint" scores with a reference: give its scale, bias and width/,
+    message: /sampler "joint" goes by learnability, which needs a reference: give its scale, bias and width/,
   });
 });
 
@@ -151,14 +151,22 @@ Deno.test(
 );
 
 Deno.test({
-  name: "an unknown sampler is refused by name, and undefined options keep their defaults",
+  name: "an unknown sampler, score or loss is refused by name, and undefined options keep their defaults",
   ...sharesDevice,
 }, async () => {
   using model = tinyModel(await testDevice());
   await assert.rejects(Trainer.create(model, { ...uniformOptions, sampler: "best" as "joint" }), {
     name: "RangeError",
-    message: /no sampler "best": choose one of joint, uniform/,
+    message: /no sampler "best": choose one of joint, independent, uniform, gibbs, top-k/,
   });
+  const refused = (options: Record<string, string>, message: RegExp) =>
+    assert.rejects(Trainer.create(model, { ...jointOptions, ...options }), { name: "RangeError", message });
+  await refused(
+    { score: "best" },
+    /no score "best": choose one of learnability, easy-reference, hard-learner/,
+  );
+  await refused({ loss: "best" }, /no loss "best": choose one of sigmoid, softmax/);
+  await refused({ sampler: "top-k", score: "hard-learner" }, /"top-k" cannot go by hard-learner/);
   using trainer = await Trainer.create(model, { ...uniformOptions, superBatch: undefined });
   assert.equal(trainer.options.superBatch, uniformOptions.batch);
 });
