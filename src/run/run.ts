@@ -11,7 +11,7 @@ import type { DualEncoderConfig } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
 import { createRunFolder, type RunFolder } from "../report/run_folder.ts";
 import { writeReport } from "../report/write_report.ts";
-import { openTuned } from "./tuning.ts";
+import { describeTuning, openTuned } from "./tuning.ts";
 import type { Arm, Evaluation, FlopCount, RunSummary } from "../train/record.ts";
 import { type ArmOptions, type ArmResult, InterruptedError, trainArm } from "./arm.ts";
 import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
@@ -90,7 +90,13 @@ async function runStages(
     folder,
     files: cacheFiles(options.cache),
   };
-  const resolved = { ...options, model: config, data: data.description };
+  const resolved = {
+    ...options,
+    model: config,
+    data: data.description,
+    adapter: device.adapter.description,
+    kernels: describeTuning(device),
+  };
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
