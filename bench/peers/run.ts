@@ -31,7 +31,7 @@ function option(name: string): string | null {
 const only = option("--only") ?? "", jsonFile = option("--json");
 
 const libraries = ["superbatch", "jax-js", "tfjs", "torch"] as const;
-const wanted = option("--libraries")?.split(",") ?? libraries;
+const wanted: readonly string[] = option("--libraries")?.split(",") ?? libraries;
 for (const name of wanted) {
   if (!libraries.includes(name as typeof libraries[number])) {
     throw new TypeError(`There is no library "${name}": choose some of ${libraries.join(",")}`);

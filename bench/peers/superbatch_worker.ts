@@ -3,7 +3,7 @@
  *
  * Runs under the package's own configuration: `deno run -A --config deno.json bench/peers/superbatch_worker.ts`.
  */
-import { Device, DualEncoder, type SafetensorsTensor, Trainer, writeSafetensors } from "../../mod.ts";
+import { DualEncoder, type SafetensorsTensor, Trainer, writeSafetensors } from "../../mod.ts";
 import { type Choice, Graph } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";

@@ -41,6 +41,7 @@ export async function keepTuning(device: Device, results: readonly Tuned[], cach
  * Tunes the choices that were not tuned before, and keeps each result at once, so that an interruption loses nothing.
  *
  * @param onChoice is told which class comes next, and how many of those that were missing are done; false ends it
+ * @param onTuned is told each result
  * @returns what was measured
  * @throws Error when even the default variant of a choice fails
  */
@@ -49,14 +50,16 @@ export async function tuneMissing(
   choices: readonly Choice[],
   cache?: string,
   onChoice: (key: string, done: number, total: number) => boolean | void = () => {},
+  onTuned: (tuned: Tuned) => void = () => {},
 ): Promise<Tuned[]> {
   const missing = choices.filter(({ key }) => !device.tuned.has(key));
   const results: Tuned[] = [];
   for (const [done, choice] of missing.entries()) {
     if (onChoice(choice.key, done, missing.length) === false) break;
-    const tuned = await tune(device, [choice]);
-    await keepTuning(device, tuned, cache);
-    results.push(...tuned);
+    const [tuned] = await tune(device, [choice]);
+    await keepTuning(device, [tuned], cache);
+    onTuned(tuned);
+    results.push(tuned);
   }
   return results;
 }

@@ -1,0 +1,84 @@
+/**
+ * The adapter itself: what it offers, what it allocates, how its clock ticks.
+ *
+ * @module
+ */
+
+import { fmaFlops } from "../../src/gpu/peaks.ts";
+import { fma } from "../../src/gpu/shaders.gen.ts";
+import { gpuMilliseconds } from "../../src/gpu/timing.ts";
+import { Graph } from "../../src/graph/graph.ts";
+import { Program } from "../../src/graph/program.ts";
+import { attempt, data, header, row, type SectionContext, write } from "./section.ts";
+
+/** Name, traits, features, limits and peaks. */
+export function adapter({ device, peaks }: SectionContext): void {
+  const { adapter, traits } = device;
+  data("adapter", { ...adapter, traits });
+  data("peaks", peaks);
+  write(`${adapter.description}: ${adapter.features.join(", ")}\n`);
+  header("", "");
+  for (const [name, value] of Object.entries({ ...traits, ...adapter.limits })) {
+    row(name, typeof value === "number" ? value.toLocaleString("en") : String(value));
+  }
+  row("**FMA in registers**", `${(peaks.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s`);
+  row(
+    "**copy, buffer to buffer**",
+    `${(peaks.bufferCopyBytesPerSecond / 1e9).toFixed(1)} GB/s read and written`,
+  );
+  row("**copy, kernel**", `${(peaks.kernelCopyBytesPerSecond / 1e9).toFixed(1)} GB/s read and written`);
+  row("**empty dispatch**", `${peaks.dispatchMicroseconds.toFixed(2)} µs`);
+}
+
+/** Buffers up to and beyond the 256 MiB at which some drivers refuse. */
+export async function buffers({ device }: SectionContext): Promise<void> {
+  header("buffer", "");
+  for (const mebibytes of [128, 256, 257, 512, 1024, 2047, 4095]) {
+    const sizeBytes = mebibytes * 2 ** 20, name = `${mebibytes} MiB`;
+    if (sizeBytes > device.maxBindingBytes) {
+      row(name, "beyond the adapter's limit");
+      continue;
+    }
+    await attempt(name, async () => {
+      const buffer = await device.validated(name, () => device.createBuffer(name, sizeBytes));
+      device.write(buffer, Uint32Array.of(7), sizeBytes - 4);
+      const [word] = new Uint32Array(await device.read(buffer, sizeBytes - 4, 4));
+      device.destroyBuffer(buffer);
+      if (word !== 7) throw new Error(`its end holds ${word}, and 7 was written`);
+      row(name, "allocated, written and read back");
+    });
+  }
+}
+
+/** Nanoseconds of a tick of the timestamps, from what two lengths of work take more on both clocks. */
+export async function clock({ device, peaks }: SectionContext): Promise<void> {
+  if (!device.has("timestamp-query")) return write("The adapter has no timestamps.");
+  const invocations = 2 ** 16;
+  const querySet = device.gpu.createQuerySet({ type: "timestamp", count: 2 });
+  const resolved = device.createBuffer("ticks", 16, GPUBufferUsage.QUERY_RESOLVE);
+  const y = device.createBuffer("sums", invocations * 4);
+  const measure = async (seconds: number) => {
+    const rounds = Math.ceil(seconds * peaks.flopsPerSecond / fmaFlops(invocations, 1));
+    const graph = new Graph(device);
+    graph.dispatch(fma, "forward", {
+      params: { rounds, a: 0.999, b: 1e-3 },
+      y: graph.external("sums", [invocations], { buffer: y, offsetBytes: 0, sizeBytes: invocations * 4 }),
+    }, { workgroups: [invocations / 64, 1, 1] });
+    using program = await Program.compile(device, graph, "clock");
+    const milliseconds = await gpuMilliseconds(device, (encoder) => {
+      const pass = encoder.beginComputePass({
+        timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      });
+      program.recording.encode(pass);
+      pass.end();
+      encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
+    });
+    const [from, to] = new BigUint64Array(await device.read(resolved, 0, 16));
+    return { milliseconds, ticks: Number(to - from) };
+  };
+  await measure(0.1); // the driver compiles
+  const short = await measure(0.1), long = await measure(0.5);
+  const nanoseconds = (long.milliseconds - short.milliseconds) * 1e6 / (long.ticks - short.ticks);
+  write(`A tick of the timestamps takes ${nanoseconds.toFixed(4)} ns.`);
+  data("tickNanoseconds", nanoseconds);
+}
