@@ -14,8 +14,9 @@
  * (`tests/ops`, `tests/selection`, `tests/losses`, `tests/optim`, `tests/train`), and in `bench/peers`, if jax-js and
  * TensorFlow.js are to be compared, those of its workers. `python3` with torch is used where it is there.
  */
+import { resolve } from "node:path";
 import { testCount } from "../src/cli/test.ts";
-import { measurePeaks, type Peaks } from "../src/gpu/peaks.ts";
+import { measureFma, type Peaks } from "../src/gpu/peaks.ts";
 import { openTuned } from "../src/run/tuning.ts";
 import { adapter, buffers, clock } from "./gpu/adapter.ts";
 import { attention, product, products } from "./gpu/kernels.ts";
@@ -53,7 +54,7 @@ function option(name: string): string | undefined {
   return at < 0 ? undefined : Deno.args[at + 1];
 }
 
-const only = option("--only") ?? "", out = option("--out") ?? "runs/gpu", cache = `${out}/cache`;
+const only = option("--only") ?? "", out = resolve(option("--out") ?? "runs/gpu"), cache = `${out}/cache`;
 const end = performance.now() + 60_000 * Number(option("--minutes") ?? 9);
 let quick = Deno.args.includes("--quick");
 
@@ -112,6 +113,7 @@ function pickTests(output: string): string {
 
 /** All parts, those that matter most first. */
 function parts(): Part[] {
+  const [first, ...rest] = products(quick).map(({ name }) => own(`Product ${name}`, 40, "product", name));
   const steps = quick ? ["mini, uniform, b = 16", "mini, joint, b = 16"] : [
     "B/16, uniform, b = 256",
     "mini, uniform, b = 64",
@@ -131,9 +133,10 @@ function parts(): Part[] {
     own("The adapter", 30, "adapter"),
     own("Large buffers", 30, "buffers"),
     own("The clock", 20, "clock"),
-    ...products(quick).map(({ name }) => own(`Product ${name}`, 30, "product", name)),
+    first,
+    ...rest.slice(0, 3),
     own("Attention at ViT-B/16's shape", 30, "attention"),
-    own("Tuning", 80, "tune", steps.slice(0, quick ? 1 : 3).join("; ")),
+    own("Tuning", 100, "tune", steps[0]),
     quick
       ? beside("torch", null, "step of mini", 60)
       : beside("torch", "B/16:256", "step of B/16, b = 256", 120),
@@ -146,6 +149,8 @@ function parts(): Part[] {
       pick: pickTests,
     },
     own("Selection", 40, "selection"),
+    ...rest.slice(3),
+    ...quick ? [] : [own("Tuning of smaller models", 90, "tune", [steps[1], steps[2], steps[3]].join("; "))],
     ...quick ? [] : [
       beside("torch", "S/16:256", "step of S/16, b = 256", 60),
       beside("torch", null, "step of mini", 40),
@@ -166,17 +171,19 @@ async function run({ title, limit, program, args, pick, result }: Part): Promise
     : [];
   let stopped = false, picked = "", outcome = "";
   try {
+    if (result) await Deno.remove(result).catch(() => {}); // an earlier run's
     const child = new Deno.Command(program, {
       args: [...args, ...passed, ...own && quick ? ["--quick"] : []],
       cwd: new URL("..", import.meta.url),
       env: { SUPERBATCH_CACHE: cache, NO_COLOR: "1" },
       stdin: "null",
+      detached: true, // so that it can be stopped with all that it started
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     const timer = setTimeout(() => {
       stopped = true;
-      child.kill("SIGKILL");
+      Deno.kill(-child.pid, "SIGKILL");
     }, given * 1000);
     let complaint = "";
     const complains = (async () => {
@@ -248,7 +255,8 @@ async function main(): Promise<void> {
   );
   const [first] = parts();
   await run(first); // also tells whether the adapter is a program
-  quick ||= (found.adapter as { traits: { software: boolean } } | undefined)?.traits.software ?? false;
+  if (!found.adapter) return report("\nWithout an adapter there is nothing to measure.");
+  quick ||= (found.adapter as { traits: { software: boolean } }).traits.software;
   for (const part of parts().slice(1)) if (part.title.includes(only)) await run(part);
   targets();
 }
@@ -258,10 +266,21 @@ async function runSection(name: string): Promise<void> {
   const seconds = Number(option("--seconds")), cache = option("--cache");
   const until = performance.now() + seconds * 1000;
   using device = await openTuned(cache);
-  const peaks = JSON.parse(option("--peaks")!) as Peaks | null ?? await measurePeaks(device);
+  const given = JSON.parse(option("--peaks")!) as Peaks | null;
+  const peaks = given ??
+    (name === "adapter" ? noPeaks : { ...noPeaks, flopsPerSecond: await measureFma(device) });
   const left = () => (until - performance.now()) / 1000;
   await sections[name]({ device, part: option("--part")!, quick, peaks, cache, left });
 }
+
+/** Peaks that were not measured. */
+const noPeaks: Peaks = {
+  flopsPerSecond: NaN,
+  bufferCopyBytesPerSecond: NaN,
+  kernelCopyBytesPerSecond: NaN,
+  copyBytesPerSecond: NaN,
+  dispatchMicroseconds: NaN,
+};
 
 const section = option("--section");
 await (section ? runSection(section) : main());

@@ -117,7 +117,9 @@ export async function product({ device, part, quick, peaks, left }: SectionConte
   header("variant", "GFLOP/s", "share of the peak", "error, share of the allowed");
   const shape = { m, n, k, batch: 1, transposeA, transposeB }, seen = new Set<string>();
   const results: { variant: string; kind: string; flopsPerSecond: number }[] = [];
-  for (const [other, traits] of bothKinds(device.traits).entries()) {
+  // What is for other adapters is tried once: it is hardly ever fast.
+  const kinds = name === products(quick)[0].name ? bothKinds(device.traits) : [device.traits];
+  for (const [other, traits] of kinds.entries()) {
     const target: Target = { traits, tuned: new Map() };
     for (const [at, { name: variant }] of matmulVariants(shape, traits, splittable).entries()) {
       if (seen.has(variant)) continue;
@@ -147,10 +149,11 @@ export async function product({ device, part, quick, peaks, left }: SectionConte
       });
     }
   }
+  for (const buffer of made) device.destroyBuffer(buffer);
+  if (results.length === 0) return write("\nNo variant ran.");
   const best = results.reduce((a, b) => b.flopsPerSecond > a.flopsPerSecond ? b : a);
   write(`\nFastest: ${best.variant}, ${flopRate(best.flopsPerSecond, peaks)[1]} of the peak.`);
   data("products", { name, m, n, k, form, best, results });
-  for (const buffer of made) device.destroyBuffer(buffer);
 }
 
 /** All variants of self-attention at ViT-B/16's shape, forward and backward; one head is computed anew in float64. */

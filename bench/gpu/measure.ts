@@ -27,7 +27,7 @@ export async function programMilliseconds(device: Device, { recording }: Program
       const pass = encoder.beginComputePass();
       for (let unit = 0; unit < units; unit++) recording.encode(pass);
       pass.end();
-    }), { attempts: 2 });
+    }), { attempts: 1 });
   return milliseconds;
 }
 

@@ -52,7 +52,10 @@ export async function tune(context: SectionContext): Promise<void> {
     for (const choice of planOf({ ...context, part: step }).choices) choices.set(choice.key, choice);
   }
   header("class", "fastest", "ms", "times the default's speed", "failed, or wrong");
-  await tuneMissing(device, [...choices.values()], cache, (key, done, total) => {
+  // The largest first: the time may not do for all.
+  const size = ({ key }: Choice) => key.match(/\d+/g)!.map(Number).reduce((a, b) => a * b);
+  const ordered = [...choices.values()].toSorted((a, b) => size(b) - size(a));
+  await tuneMissing(device, ordered, cache, (key, done, total) => {
     if (left() > 5) return true;
     row(key, `left out with ${total - done - 1} more: the time is spent`);
     return false;
