@@ -16,11 +16,11 @@
  */
 import { resolve } from "node:path";
 import { testCount } from "../src/cli/test.ts";
-import { measureFma, type Peaks } from "../src/gpu/peaks.ts";
+import type { Peaks } from "../src/gpu/peaks.ts";
 import { openTuned } from "../src/run/tuning.ts";
 import { adapter, buffers, clock } from "./gpu/adapter.ts";
 import { attention, product, products } from "./gpu/kernels.ts";
-import { DATA, message, type SectionContext } from "./gpu/section.ts";
+import { DATA, message, noPeaks, type SectionContext } from "./gpu/section.ts";
 import { selection, step, tune } from "./gpu/steps.ts";
 import { lines } from "./peers/protocol.ts";
 
@@ -167,7 +167,10 @@ async function run({ title, limit, program, args, pick, result }: Part): Promise
   const given = Math.min(limit, left - 2);
   const own = args.includes("--section");
   const passed = own
-    ? ["--cache", cache, "--seconds", String(given), "--peaks", JSON.stringify(found.peaks ?? null)]
+    ? [
+      ...["--cache", cache, "--seconds", String(given), "--peaks", JSON.stringify(found.peaks ?? null)],
+      ...found.largestBuffer ? ["--largest-buffer", String(found.largestBuffer)] : [],
+    ]
     : [];
   let stopped = false, picked = "", outcome = "";
   try {
@@ -195,7 +198,7 @@ async function run({ title, limit, program, args, pick, result }: Part): Promise
     for await (const line of lines(child.stdout)) {
       if (line.startsWith(DATA)) {
         const { name, value } = JSON.parse(line.slice(DATA.length));
-        keep(name, value);
+        keep(name, name === "failures" ? { part: title, ...value } : value);
       } else if (pick) picked += `${line}\n`;
       else report(line);
     }
@@ -224,7 +227,7 @@ interface Found {
   readonly peaks?: Peaks;
   readonly products?: { name: string; best: { variant: string; flopsPerSecond: number } }[];
   readonly peers?: { tables: { name: string; entries: PeerEntry[] }[][] }[];
-  readonly failures?: { name: string; error: string }[];
+  readonly failures?: { part: string; name: string; error: string }[];
 }
 
 /** What the targets ask for: products ≥ 60 % of the peak, steps ≥ 0.8 × PyTorch's in f32. */
@@ -243,7 +246,11 @@ function targets(): void {
     }
   }
   if (failures.length > 0) {
-    report(`\n**${failures.length} failures**: ${failures.map(({ name }) => name).join(", ")}`);
+    report(
+      `\n**${failures.length} failures**: ${
+        failures.map(({ part, name }) => `${name} (${part})`).join(", ")
+      }`,
+    );
   }
 }
 
@@ -255,7 +262,10 @@ async function main(): Promise<void> {
   );
   const [first] = parts();
   await run(first); // also tells whether the adapter is a program
-  if (!found.adapter) return report("\nWithout an adapter there is nothing to measure.");
+  if (!found.adapter) {
+    report("\nWithout an adapter there is nothing to measure.");
+    return void (Deno.exitCode = 1);
+  }
   quick ||= (found.adapter as { traits: { software: boolean } }).traits.software;
   for (const part of parts().slice(1)) if (part.title.includes(only)) await run(part);
   targets();
@@ -266,21 +276,13 @@ async function runSection(name: string): Promise<void> {
   const seconds = Number(option("--seconds")), cache = option("--cache");
   const until = performance.now() + seconds * 1000;
   using device = await openTuned(cache);
-  const given = JSON.parse(option("--peaks")!) as Peaks | null;
-  const peaks = given ??
-    (name === "adapter" ? noPeaks : { ...noPeaks, flopsPerSecond: await measureFma(device) });
+  // What could not be measured is NaN, which JSON writes as null.
+  const known = Object.entries(JSON.parse(option("--peaks")!) ?? {}).filter(([, value]) => value !== null);
+  const peaks: Peaks = { ...noPeaks, ...Object.fromEntries(known) };
+  const largestBuffer = Number(option("--largest-buffer") ?? Infinity);
   const left = () => (until - performance.now()) / 1000;
-  await sections[name]({ device, part: option("--part")!, quick, peaks, cache, left });
+  await sections[name]({ device, part: option("--part")!, quick, peaks, largestBuffer, cache, left });
 }
-
-/** Peaks that were not measured. */
-const noPeaks: Peaks = {
-  flopsPerSecond: NaN,
-  bufferCopyBytesPerSecond: NaN,
-  kernelCopyBytesPerSecond: NaN,
-  copyBytesPerSecond: NaN,
-  dispatchMicroseconds: NaN,
-};
 
 const section = option("--section");
 await (section ? runSection(section) : main());

@@ -9,7 +9,7 @@ import { fma } from "../../src/gpu/shaders.gen.ts";
 import { gpuMilliseconds } from "../../src/gpu/timing.ts";
 import { Graph } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
-import { attempt, data, header, row, type SectionContext, write } from "./section.ts";
+import { attempt, data, header, noPeaks, row, type SectionContext, write } from "./section.ts";
 
 /** Name, traits, features and limits, then the peaks. */
 export async function adapter({ device }: SectionContext): Promise<void> {
@@ -22,7 +22,7 @@ export async function adapter({ device }: SectionContext): Promise<void> {
   }
   await attempt("peaks", async () => {
     // Known even if the copies, which take large buffers, fail.
-    data("peaks", { flopsPerSecond: await measureFma(device) });
+    data("peaks", { ...noPeaks, flopsPerSecond: await measureFma(device) });
     const peaks = await measurePeaks(device);
     data("peaks", peaks);
     row("**FMA in registers**", `${(peaks.flopsPerSecond / 1e9).toFixed(1)} GFLOP/s`);
@@ -38,12 +38,14 @@ export async function adapter({ device }: SectionContext): Promise<void> {
 /** Buffers up to and beyond the 256 MiB at which some drivers refuse. */
 export async function buffers({ device }: SectionContext): Promise<void> {
   header("buffer", "");
+  let largest = 0, tried = 0;
   for (const mebibytes of [128, 256, 257, 512, 1024, 2047, 4095]) {
     const sizeBytes = mebibytes * 2 ** 20, name = `${mebibytes} MiB`;
     if (sizeBytes > device.maxBindingBytes) {
       row(name, "beyond the adapter's limit");
       continue;
     }
+    tried = sizeBytes;
     await attempt(name, async () => {
       const buffer = await device.validated(name, () => device.createBuffer(name, sizeBytes));
       device.write(buffer, Uint32Array.of(7), sizeBytes - 4);
@@ -51,13 +53,17 @@ export async function buffers({ device }: SectionContext): Promise<void> {
       device.destroyBuffer(buffer);
       if (word !== 7) throw new Error(`its end holds ${word}, and 7 was written`);
       row(name, "allocated, written and read back");
+      largest = sizeBytes;
     });
   }
+  // Steps are planned within what worked.
+  if (largest < tried) data("largestBuffer", largest);
 }
 
 /** Nanoseconds of a tick of the timestamps, from what two lengths of work take more on both clocks. */
 export async function clock({ device, peaks }: SectionContext): Promise<void> {
   if (!device.has("timestamp-query")) return write("The adapter has no timestamps.");
+  if (!(peaks.flopsPerSecond > 0)) return write("Without the peak there is no work of a known length.");
   const invocations = 2 ** 16;
   const querySet = device.gpu.createQuerySet({ type: "timestamp", count: 2 });
   const resolved = device.createBuffer("ticks", 16, GPUBufferUsage.QUERY_RESOLVE);

@@ -11,6 +11,15 @@ import type { Peaks } from "../../src/gpu/peaks.ts";
 /** Starts a line that holds `{ name, value }` for the JSON file. */
 export const DATA = "@data ";
 
+/** Peaks that were not measured. */
+export const noPeaks: Peaks = {
+  flopsPerSecond: NaN,
+  bufferCopyBytesPerSecond: NaN,
+  kernelCopyBytesPerSecond: NaN,
+  copyBytesPerSecond: NaN,
+  dispatchMicroseconds: NaN,
+};
+
 /** What a section is given. */
 export interface SectionContext {
   readonly device: Device;
@@ -20,6 +29,8 @@ export interface SectionContext {
   readonly quick: boolean;
   /** What the adapter can do at all. */
   readonly peaks: Peaks;
+  /** Bytes of the largest buffer that could be allocated; Infinity where none failed. */
+  readonly largestBuffer: number;
   /** Where the tuning is kept. */
   readonly cache?: string;
   /** Seconds until the process is stopped. */

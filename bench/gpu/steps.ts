@@ -32,7 +32,8 @@ function stepOf(part: string) {
   };
 }
 
-function planOf({ device, part }: SectionContext) {
+/** The step with the largest micro-batch that the adapter can bind and allocate. */
+function planOf({ device: { traits, tuned, maxBindingBytes }, largestBuffer, part }: SectionContext) {
   const { config, ...step } = stepOf(part);
   const options = {
     ...step,
@@ -41,7 +42,8 @@ function planOf({ device, part }: SectionContext) {
     learningRate: 1e-6,
     reference: { logitScale: 10, logitBias: -10, width: config.embedding },
   };
-  return planMicroBatch(config, options, device);
+  const target = { traits, tuned, maxBindingBytes: Math.min(maxBindingBytes, largestBuffer) };
+  return planMicroBatch(config, options, target);
 }
 
 /** Tunes what the steps of a list, apart by semicolons, leave open, and keeps it for the sections that follow. */
@@ -81,8 +83,8 @@ export async function step(context: SectionContext): Promise<void> {
   const profile = await profileStep(device, { ...options, microBatch, steps }, { peaks });
   const perSecond = batch / profile.step.milliseconds * 1000;
   write(`**${perSecond.toFixed(1)} images/s**\n`);
-  write(`\`\`\`\n${profileText(profile, "op")}\n\`\`\``);
   data("steps", { name: part, imagesPerSecond: perSecond, microBatch, tuned: device.tuned.size, profile });
+  write(`\`\`\`\n${profileText(profile, "op")}\n\`\`\``);
 }
 
 /** Selecting a fifth of larger and larger super-batches. */

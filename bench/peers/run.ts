@@ -169,10 +169,13 @@ try {
   const command = ["deno run -A bench/peers/run.ts", ...Deno.args].join(" ");
   console.log(`## Beside other libraries: ${own.child.adapter}, ${date}`);
   console.log(
-    `\`${command}\`: Deno ${versions.deno}, jax-js ${versions["jax-js"]}, TensorFlow.js ${versions.tfjs}, ` +
-      (torch
-        ? `PyTorch ${torch.version}`
-        : `no PyTorch${wanted.includes("torch") ? " (python3 with torch was not found)" : ""}`),
+    [
+      `\`${command}\`: Deno ${versions.deno}`,
+      ...wanted.includes("jax-js") ? [`jax-js ${versions["jax-js"]}`] : [],
+      ...wanted.includes("tfjs") ? [`TensorFlow.js ${versions.tfjs}`] : [],
+      ...torch ? [`PyTorch ${torch.version}`] : [],
+      ...wanted.includes("torch") && !torch ? ["no PyTorch (python3 with torch was not found)"] : [],
+    ].join(", "),
   );
   const isTorch = (library: string) => library.startsWith("torch");
   for (const rows of tables) {
