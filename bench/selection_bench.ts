@@ -6,49 +6,13 @@
  * Selections of a few hundred milliseconds are submitted together, so that the wait at their end weighs little.
  */
 import { Device } from "../src/gpu/device.ts";
-import { Graph } from "../src/graph/graph.ts";
-import { Program } from "../src/graph/program.ts";
-import { selectBatch } from "../src/selection/samplers.ts";
-import { fmaPeak } from "./peak.ts";
+import { measureFma } from "../src/gpu/peaks.ts";
+import { selectionProgram } from "./selection_program.ts";
 
-const WIDTH = 64, TARGET_MS = 200;
+const TARGET_MS = 200;
 
 const device = await Device.open();
-const peak = await fmaPeak(device);
-
-/** A program that selects `batch` of `superBatch` in `chunks`, from random unit embeddings. */
-async function compile(superBatch: number, batch: number, chunks: number): Promise<Program> {
-  const graph = new Graph(device);
-  let stream = 0;
-  const unit = () => {
-    // Cheap numbers: up to 32,768 rows for four matrices.
-    const rows = Float32Array.from({ length: superBatch * WIDTH }, (_, i) => Math.sin(i * (1.7 + stream)));
-    for (let row = 0; row < superBatch; row++) {
-      const part = rows.subarray(row * WIDTH, (row + 1) * WIDTH), length = Math.hypot(...part);
-      part.forEach((value, column) => part[column] = value / length);
-    }
-    return graph.constant(`embeddings ${stream++}`, [superBatch, WIDTH], rows);
-  };
-  const model = () => ({
-    image: unit(),
-    text: unit(),
-    logitScale: graph.constant("scale", [1], Float32Array.of(Math.log(10))),
-    logitBias: graph.constant("bias", [1], Float32Array.of(-5)),
-  });
-  const step = graph.constant("step", [4], new Uint32Array(4));
-  selectBatch(graph, "joint", { learner: model(), reference: model() }, {
-    superBatch,
-    batch,
-    chunks,
-    iterations: 0,
-    gain: 100,
-    seed: 1,
-    loss: "sigmoid",
-    score: "learnability",
-    step,
-  });
-  return await Program.compile(device, graph, "selection");
-}
+const peak = await measureFma(device);
 
 // [b, S, N]: the default experiment's, then a fifth of larger and larger super-batches. The largest take seconds on a
 // software adapter, so they are for GPUs.
@@ -57,7 +21,7 @@ if (!device.traits.software) selections.push([3277, 16384, 16], [6554, 32768, 16
 
 const rates: { name: string; flops: number; perSecond: number }[] = [];
 for (const [batch, superBatch, chunks] of selections) {
-  const program = await compile(superBatch, batch, chunks);
+  const program = await selectionProgram(device, superBatch, batch, chunks);
   /** Seconds of `repeats` selections in one submit. */
   const seconds = async (repeats: number) => {
     const start = performance.now();

@@ -6,40 +6,16 @@
  * A step is what `Trainer.step` submits, uploads included. Ten steps run before the wait, as in a training.
  */
 import { Device } from "../src/gpu/device.ts";
+import { measureFma } from "../src/gpu/peaks.ts";
 import { preset } from "../src/models/config.ts";
 import { DualEncoder } from "../src/models/model.ts";
-import { normal, randomWord, Stream } from "../src/random/philox.ts";
-import { type SuperBatch, Trainer, type TrainerOptions } from "../src/train/trainer.ts";
-import { fmaPeak } from "./peak.ts";
+import { randomSuperBatch } from "../src/train/random_batch.ts";
+import { Trainer, type TrainerOptions } from "../src/train/trainer.ts";
 
 const STEPS = 10, BATCH = 64, SUPER_BATCH = 640;
 
 const device = await Device.open(), config = preset("mini"), width = config.embedding;
-const peak = await fmaPeak(device);
-
-/** Random pairs with random unit embeddings. */
-function randomSuperBatch(count: number): SuperBatch {
-  const { vision: { imageSize }, text: { tokens, vocabulary } } = config;
-  const unit = (step: number) => {
-    const rows = Float32Array.from({ length: count * width }, (_, i) => normal(1, Stream.data, step, i));
-    for (let row = 0; row < count; row++) {
-      const part = rows.subarray(row * width, (row + 1) * width), length = Math.hypot(...part);
-      part.forEach((value, column) => part[column] = value / length);
-    }
-    return rows;
-  };
-  return {
-    pixels: Uint8Array.from(
-      { length: count * imageSize ** 2 * 3 },
-      (_, i) => randomWord(1, Stream.data, 0, i),
-    ),
-    tokens: Uint32Array.from(
-      { length: count * tokens },
-      (_, i) => randomWord(1, Stream.data, 1, i) % vocabulary,
-    ),
-    reference: { image: unit(2), text: unit(3) },
-  };
-}
+const peak = await measureFma(device);
 
 const common = { steps: 1e9, batch: BATCH, seed: 1, learningRate: 1e-6 };
 const cases: [name: string, options: TrainerOptions][] = [
@@ -56,7 +32,7 @@ const rates: { name: string; flops: number; stepsPerSecond: number }[] = [];
 for (const [name, options] of cases) {
   const model = DualEncoder.create(device, config, { seed: 1 });
   const trainer = await Trainer.create(model, options);
-  const superBatch = randomSuperBatch(options.superBatch ?? options.batch);
+  const superBatch = randomSuperBatch(config, options.superBatch ?? options.batch, width, 1);
   trainer.step(superBatch); // the driver compiles at the first run
   await trainer.readLog();
   const rate = { name, flops: trainer.flops.score + trainer.flops.train, stepsPerSecond: 0 };

@@ -38,6 +38,8 @@ export interface Entry {
   readonly laterDifference: number | null;
   /** Why there is no time. */
   readonly error: string | null;
+  /** How the library ran it, where that is not always the same. */
+  readonly note: string | null;
 }
 
 /** A row of the table. */
@@ -56,16 +58,11 @@ export interface Contestant {
   readonly laterTolerance: number | null;
 }
 
-/** Results differ: the times of what computes something else mean nothing. */
-export class MismatchError extends Error {
-  /** The error's kind. */
-  override name = "MismatchError";
-}
-
 /** A library in the middle of a work. */
 interface State {
   readonly child: Child;
   error: string | null;
+  note: string | null;
   readonly times: Timing[];
   /** Runs of one timing. */
   runs: number;
@@ -74,18 +71,31 @@ interface State {
 }
 
 /**
- * Measures one work with several libraries, in turn.
+ * Measures one work with several libraries. One whose result differs from superbatch's has no time: what computes
+ * something else cannot be compared.
  *
  * @param contestants the first is superbatch
- * @throws {MismatchError} when a library's result differs from superbatch's
+ * @param together whether all hold their memory at once and take turns, so that what slows the machine slows them all;
+ * else one after the other
  */
-export async function measure({ name, work }: NamedWork, contestants: readonly Contestant[]): Promise<Row> {
+export async function measure(
+  { name, work }: NamedWork,
+  contestants: readonly Contestant[],
+  together = true,
+): Promise<Row> {
   const states: State[] = [];
   const target = TARGET_SECONDS[work.kind === "step" ? "step" : "kernel"];
   let expected: Prepared | undefined, long = false;
+  const timeRounds = async (timed: readonly State[]) => {
+    const running = timed.filter(({ error }) => !error);
+    for (let round = 0; round < (long ? LONG_ROUNDS : ROUNDS); round++) {
+      for (const { child, times, runs } of running) times.push(await child.time(runs));
+    }
+    for (const { child } of running) await child.release();
+  };
   for (const contestant of contestants) {
     const { child } = contestant;
-    const state: State = { child, error: null, times: [], runs: 1, differences: [null, null] };
+    const state: State = { child, error: null, note: null, times: [], runs: 1, differences: [null, null] };
     states.push(state);
     if (states[0].error) { // there is nothing to compare with
       state.error = "superbatch did not run";
@@ -99,39 +109,41 @@ export async function measure({ name, work }: NamedWork, contestants: readonly C
       continue;
     }
     expected ??= prepared;
+    state.note = prepared.note ?? null;
     state.differences = differences(prepared, expected);
-    expectSame(name, contestant, state.differences);
+    state.error = mismatch(contestant, state.differences);
+    if (state.error) {
+      await child.release();
+      continue;
+    }
     const once = (await child.time(1)).seconds;
     long ||= once > LONG_SECONDS;
-    if (once > target) continue;
-    const guess = Math.min(200, Math.ceil(target / 2 / once));
-    state.runs = Math.max(1, Math.min(5000, Math.round(guess * target / (await child.time(guess)).seconds)));
-  }
-  for (let round = 0; round < (long ? LONG_ROUNDS : ROUNDS); round++) {
-    for (const { child, error, times, runs } of states) {
-      if (!error) times.push(await child.time(runs));
+    if (once <= target) {
+      const guess = Math.min(200, Math.ceil(target / 2 / once));
+      state.runs = Math.max(
+        1,
+        Math.min(5000, Math.round(guess * target / (await child.time(guess)).seconds)),
+      );
     }
+    if (!together) await timeRounds([state]);
   }
-  for (const { child, error } of states) if (!error) await child.release();
+  if (together) await timeRounds(states);
   return { name, kind: work.kind, entries: states.map((state) => entry(work, state)) };
 }
 
-/** @throws {MismatchError} when the differences are larger than allowed, or no numbers */
-function expectSame(
-  name: string,
-  { child, tolerance, laterTolerance }: Contestant,
+/** What is wrong when the differences are larger than allowed, or no numbers; else null. */
+function mismatch(
+  { tolerance, laterTolerance }: Contestant,
   [first, later]: State["differences"],
-): void {
+): string | null {
   const within = (difference: number | null, limit: number | null) =>
     difference === null || limit === null || difference <= limit;
-  if (within(first, tolerance) && within(later, laterTolerance)) return;
-  throw new MismatchError(
-    `${child.name} computes something else than superbatch in "${name}": relative differences ${first} and ${later}, ` +
-      `allowed ${tolerance} and ${laterTolerance}`,
-  );
+  if (within(first, tolerance) && within(later, laterTolerance)) return null;
+  return `computes something else than superbatch: relative differences ${first} and ${later}, ` +
+    `allowed ${tolerance} and ${laterTolerance}`;
 }
 
-function entry(work: Work, { child, error, times, runs, differences }: State): Entry {
+function entry(work: Work, { child, error, note, times, runs, differences }: State): Entry {
   const rounds = times.map(({ seconds }) => seconds / runs);
   const seconds = rounds.length > 0 ? Math.min(...rounds) : null;
   const rate = (amount: number | null) => amount !== null && seconds !== null ? amount / seconds : null;
@@ -148,6 +160,7 @@ function entry(work: Work, { child, error, times, runs, differences }: State): E
     difference: differences[0],
     laterDifference: differences[1],
     error,
+    note,
   };
 }
 

@@ -32,6 +32,8 @@ export interface Prepared {
   readonly digest?: Digest;
   /** Of the first steps, each before its update. */
   readonly losses?: readonly number[];
+  /** How the library runs the work, where that is not always the same. */
+  readonly note?: string;
 }
 
 /** What so many runs took. */
@@ -68,7 +70,7 @@ export async function serve(
     switch (request.ask) {
       case "prepare": {
         current = await prepare(request.work);
-        return { digest: current.digest, losses: current.losses };
+        return { digest: current.digest, losses: current.losses, note: current.note };
       }
       case "time": {
         counts.dispatches = counts.submits = 0;

@@ -2,17 +2,22 @@
  * superbatch beside other libraries, in one run on one adapter: products, layer norm, attention and whole training
  * steps, with jax-js and TensorFlow.js on WebGPU, and steps with PyTorch where it is installed. Prints Markdown.
  *
- *     deno run -A bench/peers/run.ts [--only TEXT] [--presets S/16:256,B/16:256] [--json FILE]
+ *     deno run -A bench/peers/run.ts [--only TEXT] [--libraries NAMES] [--presets S/16:256,B/16:256] [--json FILE]
  *
- * `--only` keeps the works whose name contains the text. `--presets` adds steps of presets at a batch size, for real
- * GPUs, beside PyTorch only. Every library has a process and a device of its own, and they take turns, round by round;
- * the best round counts. What a library computes is compared with superbatch's before it is timed: kernels by a digest
- * of the result, steps by the first loss and by the loss after ten updates. A difference ends the run.
+ * `--only` keeps the works whose name contains the text. `--libraries` keeps these of jax-js, tfjs and torch beside
+ * superbatch, such as `superbatch,torch`. `--presets` adds steps of presets at a batch size, for real GPUs, beside
+ * PyTorch only; there one library runs after the other, because their memory adds up.
+ *
+ * Every library has a process and a device of its own, and they take turns, round by round; the best round counts. What
+ * a library computes is compared with superbatch's before it is timed: kernels by a digest of the result, steps by the
+ * first loss and by the loss after ten updates. One that differs has no time, and the run fails at its end. On a GPU
+ * superbatch tunes the kernels that a work takes first, and keeps what it finds for the next run; a step that does not
+ * fit the adapter's bindings goes in micro-batches. The table says so.
  */
 import { preset, type PresetName, presetNames } from "../../src/models/config.ts";
 import { Child } from "./child.ts";
 import { type Contestant, measure, type Row } from "./compare.ts";
-import { dispatchLine, markdownTable } from "./table.ts";
+import { dispatchLine, markdownTable, noteLines } from "./table.ts";
 import { kernelWorks, largerConfig, type NamedWork, type Work } from "./work.ts";
 
 const folder = new URL(".", import.meta.url);
@@ -24,6 +29,14 @@ function option(name: string): string | null {
   return at < 0 ? null : Deno.args[at + 1];
 }
 const only = option("--only") ?? "", jsonFile = option("--json");
+
+const libraries = ["superbatch", "jax-js", "tfjs", "torch"] as const;
+const wanted: readonly string[] = option("--libraries")?.split(",") ?? libraries;
+for (const name of wanted) {
+  if (!libraries.includes(name as typeof libraries[number])) {
+    throw new TypeError(`There is no library "${name}": choose some of ${libraries.join(",")}`);
+  }
+}
 
 const pins = (JSON.parse(await Deno.readTextFile(path("deno.json"))) as {
   imports: Record<string, string>;
@@ -64,7 +77,7 @@ const presetSteps = chosen(
   }),
 );
 
-/** PyTorch's variants on this machine, each as "device dtype"; null when there is no PyTorch. */
+/** PyTorch's variants on this machine, each as "device precision"; null when there is no PyTorch. */
 async function torchVariants(): Promise<
   { version: string; variants: string[] } | null
 > {
@@ -99,18 +112,12 @@ try {
       deno("superbatch_worker.ts", "../../deno.json"),
     ),
   );
-  const peers = [
-    exact(
-      await start(
-        "jax-js",
-        Deno.execPath(),
-        deno("jax_worker.ts", "deno.json"),
-      ),
-    ),
-    exact(
-      await start("tfjs", Deno.execPath(), deno("tfjs_worker.ts", "deno.json")),
-    ),
-  ];
+  const peers: Contestant[] = [];
+  for (const [name, worker] of [["jax-js", "jax_worker.ts"], ["tfjs", "tfjs_worker.ts"]]) {
+    if (wanted.includes(name)) {
+      peers.push(exact(await start(name, Deno.execPath(), deno(worker, "deno.json"))));
+    }
+  }
   for (const { child } of peers) {
     if (child.adapter !== own.child.adapter) {
       throw new Error(
@@ -118,7 +125,7 @@ try {
       );
     }
   }
-  const torch = await torchVariants();
+  const torch = wanted.includes("torch") ? await torchVariants() : null;
   const torches: Contestant[] = [];
   for (
     const variant of steps.length + presetSteps.length > 0 ? torch?.variants ?? [] : []
@@ -129,15 +136,15 @@ try {
       variant,
     ]);
     torches.push(
-      variant.includes("bf16") ? { child, tolerance: 2e-2, laterTolerance: null } : exact(child),
+      variant.endsWith(" f32") ? exact(child) : { child, tolerance: 2e-2, laterTolerance: null },
     );
   }
 
-  const run = async (works: NamedWork[], contestants: Contestant[]) => {
+  const run = async (works: NamedWork[], contestants: Contestant[], together = true) => {
     const rows: Row[] = [];
     for (const work of works) {
       console.error(`${work.name} …`);
-      const row = await measure(work, contestants);
+      const row = await measure(work, contestants, together);
       for (const { library, error } of row.entries) {
         if (error) console.error(`  ${library}: ${error}`);
       }
@@ -149,7 +156,7 @@ try {
   const tables = [
     await run(kernels, [own, ...peers]),
     await run(steps, [own, ...peers, ...torches]),
-    await run(presetSteps, [own, ...(onGpu.length > 0 ? onGpu : torches)]),
+    await run(presetSteps, [own, ...(onGpu.length > 0 ? onGpu : torches)], false),
   ].filter((rows) => rows.length > 0);
 
   const date = new Date().toISOString().slice(0, 10);
@@ -162,8 +169,13 @@ try {
   const command = ["deno run -A bench/peers/run.ts", ...Deno.args].join(" ");
   console.log(`## Beside other libraries: ${own.child.adapter}, ${date}`);
   console.log(
-    `\`${command}\`: Deno ${versions.deno}, jax-js ${versions["jax-js"]}, TensorFlow.js ${versions.tfjs}, ` +
-      (torch ? `PyTorch ${torch.version}` : "no PyTorch (python3 with torch was not found)"),
+    [
+      `\`${command}\`: Deno ${versions.deno}`,
+      ...wanted.includes("jax-js") ? [`jax-js ${versions["jax-js"]}`] : [],
+      ...wanted.includes("tfjs") ? [`TensorFlow.js ${versions.tfjs}`] : [],
+      ...torch ? [`PyTorch ${torch.version}`] : [],
+      ...wanted.includes("torch") && !torch ? ["no PyTorch (python3 with torch was not found)"] : [],
+    ].join(", "),
   );
   const isTorch = (library: string) => library.startsWith("torch");
   for (const rows of tables) {
@@ -172,8 +184,14 @@ try {
         console.log(`\n${markdownTable(rows, shows)}`);
       }
     }
+    if (!rows[0].entries.slice(1).length) console.log(`\n${markdownTable(rows, () => false)}`);
     if (rows[0].kind === "step") console.log(["", ...rows.map(dispatchLine)].join("\n"));
+    console.log(["", ...noteLines(rows)].join("\n"));
   }
+  const differs = tables.flat().flatMap(({ entries }) => entries).some(({ error, difference }) =>
+    error !== null && difference !== null
+  );
+  if (differs) Deno.exitCode = 1;
   if (jsonFile) {
     const result = {
       date,

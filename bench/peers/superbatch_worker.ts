@@ -3,21 +3,32 @@
  *
  * Runs under the package's own configuration: `deno run -A --config deno.json bench/peers/superbatch_worker.ts`.
  */
-import { Device, DualEncoder, type SafetensorsTensor, Trainer, writeSafetensors } from "../../mod.ts";
-import { Graph } from "../../src/graph/graph.ts";
+import { DualEncoder, type SafetensorsTensor, Trainer, writeSafetensors } from "../../mod.ts";
+import { type Choice, Graph } from "../../src/graph/graph.ts";
 import { Program } from "../../src/graph/program.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { selfAttention } from "../../src/ops/attention.ts";
 import { layerNorm } from "../../src/ops/layer_norm.ts";
 import { matmul } from "../../src/ops/matmul.ts";
-import { randomWord, Stream } from "../../src/random/philox.ts";
+import { openTuned, tuneMissing } from "../../src/run/tuning.ts";
+import { planMicroBatch } from "../../src/train/plan.ts";
+import { randomSuperBatch } from "../../src/train/random_batch.ts";
 import { type Case, serve } from "./protocol.ts";
 import { CHECKED_STEPS, digest, operand, optimizer, type Work } from "./work.ts";
 
 type Step = Extract<Work, { kind: "step" }>;
 type Kernel = Exclude<Work, Step>;
 
-const device = await Device.open();
+const device = await openTuned();
+// The default kernels were chosen on software adapters, and any cache of theirs is left alone: rows stay comparable.
+if (device.traits.software) device.tuned.clear();
+
+/** Tunes what these choices leave open, on a GPU; says which kernels then run. */
+async function tuned(choices: readonly Choice[]): Promise<string> {
+  if (device.traits.software) return "default kernels";
+  await tuneMissing(device, choices);
+  return `kernels tuned (${choices.length} classes)`;
+}
 
 /** Records a kernel over constants. */
 function record(graph: Graph, work: Kernel): Tensor {
@@ -57,12 +68,16 @@ function record(graph: Graph, work: Kernel): Tensor {
 }
 
 async function prepareKernel(work: Kernel): Promise<Case> {
+  const trial = new Graph(device);
+  record(trial, work);
+  const note = await tuned([...trial.choices.values()]);
   const graph = new Graph(device), y = record(graph, work), sizeBytes = y.size * 4;
   const buffer = device.createBuffer("result", sizeBytes);
   graph.place(y, { buffer, offsetBytes: 0, sizeBytes });
   const program = await Program.compile(device, graph, work.kind);
   device.submit(program.recording);
   return {
+    note,
     digest: digest(new Float32Array(await device.read(buffer, 0, sizeBytes))),
     async run(runs) {
       device.submit(...Array.from({ length: runs }, () => program.recording));
@@ -77,15 +92,8 @@ async function prepareKernel(work: Kernel): Promise<Case> {
 
 /** Writes parameters and a random batch, to be read by the others. */
 async function writeStart({ config, batch, file }: Step, model: DualEncoder) {
-  const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
-  const pixels = Uint8Array.from(
-    { length: batch * imageSize ** 2 * 3 },
-    (_, i) => randomWord(1, Stream.data, 0, i),
-  );
-  const tokens = Uint32Array.from(
-    { length: batch * length },
-    (_, i) => randomWord(1, Stream.data, 1, i) % vocabulary,
-  );
+  const { vision: { imageSize }, text: { tokens: length } } = config;
+  const { pixels, tokens } = randomSuperBatch(config, batch, config.embedding, 1);
   const tensors = new Map<string, SafetensorsTensor>();
   for (const [name, { shape, data }] of await model.parameters.read()) {
     tensors.set(`param.${name}`, { dtype: "F32", shape, data });
@@ -93,7 +101,7 @@ async function writeStart({ config, batch, file }: Step, model: DualEncoder) {
   tensors.set("input.pixels", {
     dtype: "U8",
     shape: [batch, imageSize, imageSize, 3],
-    data: pixels,
+    data: Uint8Array.from(pixels),
   });
   tensors.set("input.tokens", {
     dtype: "I32",
@@ -108,19 +116,23 @@ async function writeStart({ config, batch, file }: Step, model: DualEncoder) {
 }
 
 async function prepareStep(work: Step): Promise<Case> {
-  const model = DualEncoder.create(device, work.config, { seed: 1 });
-  const superBatch = await writeStart(work, model);
-  const { learningRate, ...adamW } = optimizer;
-  const trainer = await Trainer.create(model, {
+  const { config, batch } = work, { learningRate, ...adamW } = optimizer;
+  const options = {
     steps: 1e9, // so that the schedule stays at its peak
-    batch: work.batch,
+    batch,
     seed: 1,
     learningRate,
     warmUp: 0,
     optimizer: adamW,
-  });
+  };
+  const { microBatch, choices } = planMicroBatch(config, options, device);
+  const kernels = await tuned(choices);
+  const model = DualEncoder.create(device, config, { seed: 1 });
+  const superBatch = await writeStart(work, model);
+  const trainer = await Trainer.create(model, { ...options, microBatch });
   for (let step = 0; step < CHECKED_STEPS; step++) trainer.step(superBatch);
   return {
+    note: microBatch < batch ? `${kernels}, micro-batches of ${microBatch}` : kernels,
     losses: (await trainer.readLog()).map(({ loss }) => loss),
     async run(runs) {
       for (let step = 0; step < runs; step++) {

@@ -42,6 +42,20 @@ export function dispatchLine({ name, entries }: Row): string {
   return `Dispatches in submits, ${name}: ${parts.join(", ")}.`;
 }
 
+/** Why a library has no time in a row, and how superbatch ran it. */
+export function noteLines(rows: readonly Row[]): string[] {
+  const failures = rows.flatMap(({ name, entries }) =>
+    entries.filter(({ error }) => error).map(({ library, error }) => `- ${name}: ${library}: ${error}`)
+  );
+  const notes = Map.groupBy(rows.filter(({ entries }) => entries[0].note), ({ entries }) => entries[0].note!);
+  return [
+    ...failures,
+    ...[...notes].map(([note, { length }]) =>
+      `- superbatch ran ${length === rows.length ? "all" : `${length} of ${rows.length}`} with ${note}.`
+    ),
+  ];
+}
+
 /**
  * A table of superbatch, which is the first entry of every row, and some of its peers.
  *

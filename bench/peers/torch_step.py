@@ -5,8 +5,9 @@
     python3 bench/peers/torch_step.py --preset B/16 --batch 256   # by itself: images a second of a preset
 
 Needs torch and numpy. The model is the one that the fixtures are made with (tests/fixtures/make.py), with PyTorch's own
-scaled_dot_product_attention, AdamW and clip_grad_norm_. "f32" is strict (TF32 off); "bf16" is autocast over f32
-parameters. The batch stays on the device and the loss is read once, after the last step.
+scaled_dot_product_attention, AdamW and clip_grad_norm_. "f32" is strict; "tf32" lets CUDA round the factors of
+products to TF32; "bf16" is autocast over f32 parameters. The batch stays on the device and the loss is read once, after
+the last step.
 """
 
 import argparse
@@ -57,6 +58,7 @@ class Step:
     def __init__(self, config, parameters, pixels, tokens, variant):
         self.device, precision = variant.split()
         self.bf16 = precision == "bf16"
+        allow_tf32(precision == "tf32")
         to = lambda x, **options: torch.tensor(x, device=self.device, **options)
         self.parameters = {name: to(value, requires_grad=True) for name, value in parameters.items()}
         self.model = make.DualEncoder(config, self.parameters)
@@ -92,16 +94,16 @@ class Step:
 
 def variants():
     names = ["cpu f32", "cpu bf16"]
-    return names + ["cuda f32", "cuda bf16"] if torch.cuda.is_available() else names
+    return names + ["cuda f32", "cuda tf32", "cuda bf16"] if torch.cuda.is_available() else names
 
 
 def device_name(variant):
     return torch.cuda.get_device_name() if variant.startswith("cuda") else f"CPU, {torch.get_num_threads()} threads"
 
 
-def strict():
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+def allow_tf32(allowed):
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def seconds(step, runs):
@@ -169,7 +171,6 @@ def main():
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--variants", nargs="*", help='such as "cuda bf16"; all that fit when left out')
     options = parser.parse_args()
-    strict()
     if options.list:
         print(json.dumps({"version": torch.__version__, "variants": variants()}))
     elif options.serve:

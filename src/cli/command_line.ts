@@ -79,7 +79,7 @@ const selecting = {
   })),
 };
 
-/** Options that shape a step: what `train` runs and `plan` plans. */
+/** Options that shape a step: what `train` runs, `plan` plans and `tune` tunes. */
 const stepShape = {
   batch: optional(
     option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
@@ -285,23 +285,7 @@ const tune = command(
   "tune",
   object({
     action: constant("tune"),
-    preset: withDefault(
-      option("--preset", choice(presetNames, { metavar: "PRESET" }), {
-        description: message`The model whose training step is tuned (mini).`,
-      }),
-      "mini" as const,
-    ),
-    batch: withDefault(
-      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
-      64,
-    ),
-    filterRatio: withDefault(
-      option("--filter-ratio", ratio(), { description: message`Share that is left out, f (0.9).` }),
-      0.9,
-    ),
-    patch: optional(option("--patch", integer({ min: 1 }), {
-      description: message`Side of the image patches in pixels (the preset's).`,
-    })),
+    ...stepShape,
     show: yes("--show", message`Only show what was tuned.`),
     reset: yes("--reset", message`Forget what was tuned for this adapter.`),
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
@@ -313,8 +297,9 @@ const tune = command(
   {
     brief: message`Measure which kernels are fastest on this adapter.`,
     description:
-      message`Times the variants of every matrix product in a model's training step and keeps the fastest for this \
-adapter; train, eval and search then use them. Sums may be added in another order, so bits can change.`,
+      message`Times the variants of every matrix product and attention in a step of \`train\` with the same options, \
+and keeps the fastest for this adapter; train, eval and search then use them. Sums may be added in another order, so \
+bits can change.`,
     usageLine,
   },
 );

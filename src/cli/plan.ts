@@ -12,14 +12,14 @@ const LISTED = 16, NAMED = 3;
 
 /** `superbatch plan`: fails when the step does not fit, with what would. */
 export async function plan(
-  { json, explain, action: _, ...input }: InvocationOf<"plan">,
+  { json, explain, action: __, ...input }: InvocationOf<"plan">,
 ): Promise<number> {
   // A plan draws from no pool, so none is too small.
   const options = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   using device = await openTuned(options.cache);
   const planned = planRun(options, device);
   if (json) {
-    const { plan: { buffers, exceeding, ...step }, problem } = planned;
+    const { plan: { buffers, exceeding, choices: _, ...step }, problem } = planned;
     const listed = explain ? { buffers } : {};
     console.log(
       JSON.stringify({ adapter: device.adapter.description, ...step, exceeding, problem, ...listed }),

@@ -1,58 +1,43 @@
 import type { Device } from "../gpu/device.ts";
-import { tune as measure, type Tuned } from "../graph/tuner.ts";
-import { preset } from "../models/config.ts";
-import { DualEncoder } from "../models/model.ts";
-import { keepTuning, keptTuning, openTuned } from "../run/tuning.ts";
-import { Trainer } from "../train/trainer.ts";
+import type { Tuned } from "../graph/tuner.ts";
+import { planRun } from "../run/arm_options.ts";
+import { keepTuning, keptTuning, openTuned, tuneMissing } from "../run/tuning.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
+import { givenOptions } from "./train.ts";
 
 /** `superbatch tune`: measures the kernels of a training step, or shows or forgets what was measured. */
-export async function tune(options: InvocationOf<"tune">): Promise<number> {
+export async function tune(
+  { show, reset, json, quiet, action: _, ...input }: InvocationOf<"tune">,
+): Promise<number> {
+  // Nothing is drawn from a pool, so none is too small.
+  const options = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   using device = await openTuned(options.cache);
-  if (options.reset) {
+  if (reset) {
     await keepTuning(device, [], options.cache);
     console.log(`Forgot what was tuned for ${device.adapter.description}`);
     return ExitCode.ok;
   }
-  if (!options.show) await measureStep(device, options);
+  if (!show) {
+    const { plan, problem } = planRun(options, device);
+    if (problem) throw new RangeError(problem);
+    const progress = new Progress(undefined, quiet);
+    try {
+      await tuneMissing(
+        device,
+        plan.choices,
+        options.cache,
+        (key, done, total) => progress.update("Tuning", done, total, key),
+      );
+    } finally {
+      progress.close();
+    }
+  }
   const kept = await keptTuning(device, options.cache);
-  if (options.json) console.log(JSON.stringify({ adapter: device.adapter.description, tuned: kept }));
+  if (json) console.log(JSON.stringify({ adapter: device.adapter.description, tuned: kept }));
   else print(device, kept);
   return ExitCode.ok;
-}
-
-/** Tunes every choice that a training step of the model makes and that is not kept yet. */
-async function measureStep(
-  device: Device,
-  { preset: name, batch, filterRatio, patch, cache, quiet }: InvocationOf<"tune">,
-): Promise<void> {
-  const config = preset(name);
-  using model = DualEncoder.create(device, config, { seed: 1 });
-  using trainer = await Trainer.create(model, {
-    steps: 1,
-    batch,
-    superBatch: Math.round(batch / (1 - filterRatio)),
-    sampler: filterRatio > 0 ? "joint" : "uniform",
-    chunks: Math.min(8, batch),
-    patchSize: patch ?? config.vision.patchSize,
-    seed: 1,
-    learningRate: 1e-3,
-    reference: { logitScale: 10, logitBias: -10, width: config.embedding },
-  });
-  const missing = trainer.choices.filter(({ key }) => !device.tuned.has(key));
-  const progress = new Progress(undefined, quiet);
-  try {
-    // Kept one by one, so that an interruption loses nothing.
-    for (const [at, choice] of missing.entries()) {
-      progress.update("Tuning", at, missing.length, choice.key);
-      await keepTuning(device, await measure(device, [choice]), cache);
-    }
-    progress.update("Tuning", missing.length, missing.length);
-  } finally {
-    progress.close();
-  }
 }
 
 function print(device: Device, kept: readonly Tuned[]): void {

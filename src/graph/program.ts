@@ -7,7 +7,7 @@
 import { alignBinding, type BufferRange, type Device } from "../gpu/device.ts";
 import { type Command, Recording } from "../gpu/recorder.ts";
 import type { UniformBinding } from "../gpu/shader.ts";
-import type { Choice, Dispatch, Graph } from "./graph.ts";
+import type { Dispatch, Graph } from "./graph.ts";
 import { type MemoryPlan, planMemory } from "./memory_plan.ts";
 import type { Tensor, TensorStorage } from "./tensor.ts";
 
@@ -21,8 +21,6 @@ export class Program implements Disposable {
     readonly plan: MemoryPlan,
     /** What the program runs, in order. */
     readonly dispatches: readonly Dispatch[],
-    /** The choices between variants of kernels that its ops made. */
-    readonly choices: readonly Choice[],
     private readonly device: Device,
     private readonly buffers: readonly GPUBuffer[],
   ) {}
@@ -60,7 +58,6 @@ export class Program implements Disposable {
           recording,
           plan,
           graph.dispatches,
-          [...graph.choices.values()],
           device,
           buffers,
         );

@@ -6,7 +6,7 @@ import {
   attentionTiledBackward,
 } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import { elementCount, type Tensor } from "../graph/tensor.ts";
+import { elementCount, type Shape, type Tensor } from "../graph/tensor.ts";
 import {
   type AttentionGeometry,
   type AttentionVariantName,
@@ -20,7 +20,7 @@ import {
   type TiledPass,
 } from "./attention_variants.ts";
 import { sumRows } from "./sum_rows.ts";
-import { shapeClass, wave } from "./trial.ts";
+import { MOST_TRIAL_ELEMENTS, shapeClass, wave } from "./trial.ts";
 
 const WORKGROUP = 64;
 
@@ -193,19 +193,21 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       (sharedQueries ? ", shared" : "") + (mask ? ", masked" : ""),
     variants,
     record: (trial, variant) => {
-      const matrix = (label: string, { shape }: Tensor) =>
-        trial.constant(label, shape, wave(elementCount(shape)));
-      const trialKv = matrix("kv", kv), trialQ = self ? trialKv : matrix("q", q);
-      const everything = mask && trial.constant("mask", mask.shape, new Uint32Array(mask.size).fill(1));
+      // Of very many examples, a part.
+      const count = Math.max(1, Math.min(examples, Math.floor(MOST_TRIAL_ELEMENTS / (kv.size / examples))));
+      const part = ({ shape: [rows, ...rest] }: Tensor): Shape => [rows / examples * count, ...rest];
+      const matrix = (label: string, shape: Shape) => trial.constant(label, shape, wave(elementCount(shape)));
+      const trialKv = matrix("kv", part(kv)), trialQ = self ? trialKv : matrix("q", q.shape);
+      const everything = mask && trial.constant("mask", part(mask), new Uint32Array(count * keys).fill(1));
       const call = attentionCall(
         trial,
         { q: trialQ, kv: trialKv, mask: everything },
-        layout,
+        { ...layout, examples: count },
         variant as AttentionVariantName,
       );
-      const dkv = trial.temporary("dkv", kv.shape);
-      const dq = self ? dkv : trial.temporary("dq", [examples, queries * heads * headWidth]);
-      call.backward(matrix("dout", call.out), dq, dkv);
+      const dkv = trial.temporary("dkv", trialKv.shape);
+      const dq = self ? dkv : trial.temporary("dq", [count, queries * heads * headWidth]);
+      call.backward(matrix("dout", call.out.shape), dq, dkv);
       return dkv;
     },
   }) as AttentionVariantName;

@@ -8,7 +8,7 @@ import type { Graph } from "../graph/graph.ts";
 import { expectShape, type Tensor } from "../graph/tensor.ts";
 import { type MatmulShape, type MatmulVariant, matmulVariants } from "./matmul_variants.ts";
 import { sumRows } from "./sum_rows.ts";
-import { shapeClass, wave } from "./trial.ts";
+import { MOST_TRIAL_ELEMENTS, shapeClass, wave } from "./trial.ts";
 
 /** What a matrix product does besides multiplying, in this order. */
 export interface MatmulOptions {
@@ -180,6 +180,7 @@ function chooseVariant(
     }`,
     variants: variants.map(({ name }) => name),
     record: (trial, variant) => {
+      const { m, n, k } = trialShape(shape);
       const matrix = (label: string, rows: number, columns: number) => {
         const sizes = batch > 1 ? [batch, rows, columns] : [rows, columns];
         return trial.constant(label, sizes, wave(batch * rows * columns));
@@ -189,6 +190,14 @@ function chooseVariant(
       return matmul(trial, a, b, { transposeA, transposeB, variant });
     },
   }));
+}
+
+/** The product by which variants are told apart: of a very large one, a part of the longest side. */
+function trialShape({ m, n, k, batch }: MatmulShape): Pick<MatmulShape, "m" | "n" | "k"> {
+  const [, middle, longest] = [m, n, k].toSorted((a, b) => a - b);
+  const most = Math.max(4, Math.floor(MOST_TRIAL_ELEMENTS / batch / middle / 4) * 4);
+  const cut = (length: number) => length === longest ? Math.min(length, most) : length;
+  return { m: cut(m), n: cut(n), k: cut(k) };
 }
 
 /**

@@ -9,6 +9,9 @@ export function shapeClass(length: number): number {
   return 2 ** Math.ceil(Math.log2(length));
 }
 
+/** Elements of a trial's largest matrix: enough to keep every GPU busy, and quickly made and uploaded. */
+export const MOST_TRIAL_ELEMENTS = 2 ** 24;
+
 /** Numbers without a pattern that a wrong kernel could reproduce; their period, a prime, fits no tile. */
 export function wave(size: number): Float32Array {
   const period = Math.min(size, 65_521);

@@ -29,6 +29,8 @@ export interface ProfileStepOptions {
   readonly chunks: number;
   /** Side of the image patches, in pixels. */
   readonly patchSize: number;
+  /** Examples whose activations are kept at a time; all when left out. */
+  readonly microBatch?: number;
   /** Runs of the step that are measured; as many as take long enough when left out. */
   readonly steps?: number;
 }
@@ -45,7 +47,8 @@ const CPU_STEPS = 8;
  */
 export async function profileStep(
   device: Device,
-  { model: name, config, batch, superBatch, sampler, chunks, patchSize, steps }: ProfileStepOptions,
+  { model: name, config, batch, superBatch, sampler, chunks, patchSize, microBatch, steps }:
+    ProfileStepOptions,
   { peaks, onStage = () => {} }: { peaks?: Peaks; onStage?: (stage: string) => void } = {},
 ): Promise<StepProfile> {
   onStage("compiling the step");
@@ -58,6 +61,7 @@ export async function profileStep(
     sampler,
     chunks,
     patchSize,
+    microBatch,
     seed: 1,
     learningRate: 1e-6,
     reference: { logitScale: 10, logitBias: -10, width },

@@ -17,7 +17,7 @@ import { type Experiment, newModel, prepareReference, runArm, stoppable } from "
 import type { RunHooks } from "./hooks.ts";
 import { prepareData } from "./prepare.ts";
 import { searchExamples } from "./search.ts";
-import { openTuned } from "./tuning.ts";
+import { describeTuning, openTuned } from "./tuning.ts";
 
 /**
  * Runs the default experiment.
@@ -64,7 +64,13 @@ async function runStages(
       onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
     },
   };
-  const resolved = { ...options, model: modelConfig(options), data: data.description };
+  const resolved = {
+    ...options,
+    model: modelConfig(options),
+    data: data.description,
+    adapter: device.adapter.description,
+    kernels: describeTuning(device),
+  };
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 

@@ -8,7 +8,8 @@ import { cacheFiles } from "../data/cache.ts";
 import { Device } from "../gpu/device.ts";
 import * as shaders from "../gpu/shaders.gen.ts";
 import type { Shader } from "../gpu/shader.ts";
-import type { Tuned } from "../graph/tuner.ts";
+import type { Choice } from "../graph/graph.ts";
+import { tune, type Tuned } from "../graph/tuner.ts";
 
 /** What is kept: for every class of shapes how its variants did. */
 type Table = Readonly<Record<string, Tuned>>;
@@ -34,6 +35,38 @@ export async function keepTuning(device: Device, results: readonly Tuned[], cach
   const earlier = results.length > 0 ? await keptTuning(device, cache) : [];
   const table: Table = Object.fromEntries([...earlier, ...results].map((tuned) => [tuned.key, tuned]));
   await cacheFiles(cache).write(await tableName(device), new TextEncoder().encode(JSON.stringify(table)));
+}
+
+/**
+ * Tunes the choices that were not tuned before, and keeps each result at once, so that an interruption loses nothing.
+ *
+ * @param onChoice is told which class comes next, and how many of those that were missing are done; false ends it
+ * @param onTuned is told each result
+ * @returns what was measured
+ * @throws Error when even the default variant of a choice fails
+ */
+export async function tuneMissing(
+  device: Device,
+  choices: readonly Choice[],
+  cache?: string,
+  onChoice: (key: string, done: number, total: number) => boolean | void = () => {},
+  onTuned: (tuned: Tuned) => void = () => {},
+): Promise<Tuned[]> {
+  const missing = choices.filter(({ key }) => !device.tuned.has(key));
+  const results: Tuned[] = [];
+  for (const [done, choice] of missing.entries()) {
+    if (onChoice(choice.key, done, missing.length) === false) break;
+    const [tuned] = await tune(device, [choice]);
+    await keepTuning(device, [tuned], cache);
+    onTuned(tuned);
+    results.push(tuned);
+  }
+  return results;
+}
+
+/** What a run records of the kernels that it used: the tuned variants by class, or that all were the defaults. */
+export function describeTuning({ tuned }: Device): "defaults" | Readonly<Record<string, string>> {
+  return tuned.size === 0 ? "defaults" : Object.fromEntries(tuned);
 }
 
 /**

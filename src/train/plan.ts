@@ -5,7 +5,7 @@
  */
 
 import { bufferBytes, formatBytes, PlannedMemory, type PlanTarget } from "../gpu/memory.ts";
-import type { Graph } from "../graph/graph.ts";
+import type { Choice, Graph } from "../graph/graph.ts";
 import { planMemory, type PlannedBuffer, plannedBuffers } from "../graph/memory_plan.ts";
 import { uniformBytes } from "../graph/program.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
@@ -52,6 +52,8 @@ export interface StepPlan {
   readonly maxBindingBytes: number;
   /** The buffers that are larger than that. */
   readonly exceeding: readonly PlannedBuffer[];
+  /** The choices between variants of kernels that the step makes, for a tuner. */
+  readonly choices: readonly Choice[];
 }
 
 /**
@@ -98,6 +100,7 @@ export function planStep(
     buffers,
     maxBindingBytes,
     exceeding: buffers.filter(({ sizeBytes }) => sizeBytes > maxBindingBytes),
+    choices: [...graph.choices.values()],
   };
 }
 

@@ -5,7 +5,6 @@
  */
 
 import type { ProfileOptions } from "../gpu/profiler.ts";
-import type { Choice } from "../graph/graph.ts";
 import { profileProgram, type ProgramProfile } from "../graph/profile.ts";
 import type { DualEncoder } from "../models/model.ts";
 import { stepState } from "../optim/adamw.ts";
@@ -143,15 +142,6 @@ export class Trainer implements Disposable {
    */
   async profile(options?: ProfileOptions): Promise<ProgramProfile> {
     return await profileProgram(this.model.device, this.compiled.program, options);
-  }
-
-  /**
-   * The choices between variants of kernels that the step makes, for a tuner.
-   *
-   * @internal
-   */
-  get choices(): readonly Choice[] {
-    return this.compiled.program.choices;
   }
 
   /** Bytes that the step's temporaries take, and the dispatches that it makes. */

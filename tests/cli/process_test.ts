@@ -142,4 +142,17 @@ Deno.test("tune shows what is kept, and forgets it", async () => {
   const mistyped = await superbatch("tune", "--rest");
   assert.equal(mistyped.code, 2);
   assert.match(mistyped.error, /--reset/);
+  // It takes what shapes a step, and refuses what train would.
+  const large = await superbatch(
+    "tune",
+    "--micro-batch",
+    "4",
+    "--recompute",
+    "--memory",
+    "1MiB",
+    "--cache",
+    cache,
+  );
+  assert.equal(large.code, 1);
+  assert.match(large.error, /This does not fit: the step takes .*, more than the 1 MiB/);
 });

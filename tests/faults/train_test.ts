@@ -43,6 +43,12 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
       "tokenizer.json",
       "uniform.safetensors",
     ]);
+    const { adapter, kernels } = JSON.parse(await Deno.readTextFile(`${run}/config.json`));
+    assert.deepEqual(
+      [adapter, kernels],
+      [summary.adapter, "defaults"],
+      "which kernels it ran on is written down",
+    );
     assert.match(first.error, /train the reference.*2\/2/);
     assert.match(first.error, /^Memory: [\d.]+ MiB planned \(.* model and optimiser, .* activations\)$/m);
 

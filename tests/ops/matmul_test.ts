@@ -5,6 +5,8 @@ import type { Tensor } from "../../src/graph/tensor.ts";
 import { linear, matmul, multiply } from "../../src/ops/matmul.ts";
 import { type MatmulShape, matmulVariants } from "../../src/ops/matmul_variants.ts";
 import { sumRows } from "../../src/ops/sum_rows.ts";
+import { selfAttention } from "../../src/ops/attention.ts";
+import { MOST_TRIAL_ELEMENTS } from "../../src/ops/trial.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
 import { assertClose } from "../reference/compare.ts";
 import { gelu, geluBackward } from "../reference/gelu.ts";
@@ -13,11 +15,11 @@ import { type Form, matmul as expectedProduct } from "../reference/matmul.ts";
 import { checkOp } from "./check_op.ts";
 import { randomInput, runOp } from "./run_graph.ts";
 
-const software = await testDevice();
-/** Every adapter that variants are made for. The test device runs all of them: it has subgroups. */
+const device = await testDevice();
+/** Every adapter that variants are made for. Every device with subgroups runs all of them. */
 const targets = {
-  "this adapter": software,
-  "a GPU": { traits: { ...software.traits, software: false }, tuned: new Map() },
+  "a software adapter": { traits: { ...device.traits, software: true }, tuned: new Map() },
+  "a GPU": { traits: { ...device.traits, software: false }, tuned: new Map() },
   "the portable floor": { traits: portableTraits, tuned: new Map() },
 };
 
@@ -175,6 +177,30 @@ Deno.test("a product takes the measured winner of its class, and else the first 
       matmul(new Graph(), graph.temporary("a", [4, 4]), graph.temporary("b", [4, 4]), { variant: "none" }),
     { name: "RangeError", message: /"none".*tiled/ },
   );
+});
+
+Deno.test("trials of a large step's products and attentions stay small, and hold every variant", () => {
+  const target = targets["a GPU"], graph = new Graph(target);
+  const tokens = graph.temporary("tokens", [2 ** 16, 768]),
+    hidden = graph.temporary("hidden", [2 ** 16, 3072]);
+  matmul(graph, tokens, graph.temporary("in", [768, 3072]));
+  matmul(graph, hidden, graph.temporary("in", [768, 3072]), { transposeB: true });
+  matmul(graph, tokens, hidden, { transposeA: true });
+  matmul(graph, tokens, graph.temporary("d tokens", [2 ** 16, 768]), { transposeA: true });
+  selfAttention(graph, graph.temporary("qkv", [2 ** 16, 3 * 768]), { examples: 256, heads: 12 });
+  assert.equal(graph.choices.size, 5);
+  for (const { key, variants, record } of graph.choices.values()) {
+    assert.ok(variants.length > 1, key);
+    for (const variant of variants) {
+      const trial = new Graph(target),
+        largest = [record(trial, variant), ...trial.constants.map(({ tensor }) => tensor)]
+          .reduce((most, { size }) => Math.max(most, size), 0);
+      assert.ok(
+        largest <= MOST_TRIAL_ELEMENTS && largest > MOST_TRIAL_ELEMENTS / 4,
+        `${key}, ${variant}: ${largest}`,
+      );
+    }
+  }
 });
 
 for (const [rows, n, k] of [[3, 5, 7], [8, 12, 20]]) {

@@ -130,3 +130,12 @@ Deno.test("bytes are written with three digits and their unit", () => {
   const written = [0, 1000, 1024, 1536, 1023 * 2 ** 20, 128 * 2 ** 20, 5.004e9].map(formatBytes);
   assert.deepEqual(written, ["0 bytes", "1000 bytes", "1 KiB", "1.5 KiB", "1023 MiB", "128 MiB", "4.66 GiB"]);
 });
+
+Deno.test("a plan offers a tuner the shapes that its step has", () => {
+  const keys = (options: Partial<TrainerOptions>) => large(options).choices.map(({ key }) => key);
+  const whole = keys({}), parts = keys({ microBatch: 4 });
+  // 256 patches an example, 32 examples at once or 4; lengths are classed by powers of 2.
+  const [all, some] = ["8192×2048×512", "1024×2048×512"].map((shape) => `matmul NN ${shape}, finished`);
+  assert.deepEqual([whole.includes(all), whole.includes(some)], [true, false]);
+  assert.deepEqual([parts.includes(some)], [true]);
+});
