@@ -37,12 +37,12 @@ var<workgroup> tile_b: array<array<array<vec4f, GROUP_COLUMNS>, COLUMN_VECTORS>,
 
 // Vector `at` of row `line` of a matrix whose rows hold `width` vectors; zero past the end of k.
 fn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
-  if (inside) { return a[base + line * width + at]; }
+  if (inside) { return vec4f(a[base + line * width + at]); }
   return vec4f(0.0);
 }
 
 fn from_b(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
-  if (inside) { return b[base + line * width + at]; }
+  if (inside) { return vec4f(b[base + line * width + at]); }
   return vec4f(0.0);
 }
 

@@ -13,6 +13,7 @@ import { choice, float, integer, string } from "@optique/core/valueparser";
 import type { InferValue, Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
+import { precisions } from "../models/precision.ts";
 import { samplerNames } from "../selection/samplers.ts";
 
 /** A filter ratio: the number 1 itself would leave nothing. */
@@ -96,6 +97,10 @@ const stepShape = {
     }),
     (value) => value === "auto" ? value : Number(value),
   )),
+  precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+    description:
+      message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
+  })),
   recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
   memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
 };
@@ -256,6 +261,10 @@ const tune = command(
     patch: optional(option("--patch", integer({ min: 1 }), {
       description: message`Side of the image patches in pixels (the preset's).`,
     })),
+    precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+      description:
+        message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
+    })),
     show: yes("--show", message`Only show what was tuned.`),
     reset: yes("--reset", message`Forget what was tuned for this adapter.`),
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
@@ -302,6 +311,10 @@ const profile = command(
     })),
     patchSize: optional(option("--patch-size", "--patch", integer({ min: 1 }), {
       description: message`Side of the image patches in pixels (the model's).`,
+    })),
+    precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+      description:
+        message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
     })),
     steps: optional(option("--steps", integer({ min: 1, max: 1000 }), {
       description: message`Runs of the step that are measured (as many as take long enough).`,

@@ -26,7 +26,7 @@ export async function tune(options: InvocationOf<"tune">): Promise<number> {
 /** Tunes every choice that a training step of the model makes and that is not kept yet. */
 async function measureStep(
   device: Device,
-  { preset: name, batch, filterRatio, patch, cache, quiet }: InvocationOf<"tune">,
+  { preset: name, batch, filterRatio, patch, precision, cache, quiet }: InvocationOf<"tune">,
 ): Promise<void> {
   const config = preset(name);
   using model = DualEncoder.create(device, config, { seed: 1 });
@@ -37,6 +37,7 @@ async function measureStep(
     sampler: filterRatio > 0 ? "joint" : "uniform",
     chunks: Math.min(8, batch),
     patchSize: patch ?? config.vision.patchSize,
+    precision,
     seed: 1,
     learningRate: 1e-3,
     reference: { logitScale: 10, logitBias: -10, width: config.embedding },

@@ -6,6 +6,7 @@
 
 import * as v from "valibot";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
+import { precisions } from "../models/precision.ts";
 
 const NUMBER = "must be a number";
 const whole = (least: number) =>
@@ -43,6 +44,7 @@ const options = v.object({
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
     null,
   ),
+  precision: v.optional(oneOf(precisions), "f32"),
   recompute: v.optional(v.boolean("must be true or false"), false),
   memory: v.optional(v.nullable(positive), null),
   compare: v.optional(v.nullable(sampler), null),

@@ -172,7 +172,7 @@ function attentionCall(
   }
   const { label } = operands.kv;
   const results: Results = {
-    out: graph.temporary(`attention of ${label}`, [examples * queries, width]),
+    out: graph.temporary(`attention of ${label}`, [examples * queries, width], graph.activations),
     lse: graph.temporary(`lse of ${label}`, [examples * heads * queries]),
     products: examples * queries * keys * width,
   };
@@ -190,11 +190,11 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       `attention ${shapeClass(queries)}×${shapeClass(keys)} by ${headWidth} of ${
         shapeClass(examples * heads)
       }` +
-      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : ""),
+      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : "") + (kv.dtype === "f16" ? " f16" : ""),
     variants,
     record: (trial, variant) => {
-      const matrix = (label: string, { shape }: Tensor) =>
-        trial.constant(label, shape, wave(elementCount(shape)));
+      const matrix = (label: string, { shape, dtype }: Pick<Tensor, "shape" | "dtype">) =>
+        trial.constant(label, shape, wave(elementCount(shape), dtype));
       const trialKv = matrix("kv", kv), trialQ = self ? trialKv : matrix("q", q);
       const everything = mask && trial.constant("mask", mask.shape, new Uint32Array(mask.size).fill(1));
       const call = attentionCall(
@@ -205,7 +205,7 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       );
       const dkv = trial.temporary("dkv", kv.shape);
       const dq = self ? dkv : trial.temporary("dq", [examples, queries * heads * headWidth]);
-      call.backward(matrix("dout", call.out), dq, dkv);
+      call.backward(matrix("dout", { shape: call.out.shape, dtype: "f32" }), dq, dkv);
       return dkv;
     },
   }) as AttentionVariantName;

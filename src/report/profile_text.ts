@@ -23,12 +23,12 @@ const milliseconds = (value: number) =>
 
 /** What was run, in words. */
 export function describeStep(
-  { model, batch, superBatch, sampler, chunks, patchSize }: StepProfile["options"],
+  { model, batch, superBatch, sampler, chunks, patchSize, precision }: StepProfile["options"],
 ) {
   const chosen = sampler === "joint"
     ? `joint, ${batch} of ${superBatch} pairs in ${chunks} chunks`
     : `uniform, ${batch} pairs`;
-  return `${model}, ${chosen}, patches of ${patchSize}`;
+  return `${model}, ${chosen}, patches of ${patchSize}${precision === "f16" ? ", f16" : ""}`;
 }
 
 /** The adapter's roofs, one line each, named. */

@@ -8,6 +8,7 @@ import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
 import type { DualEncoder } from "../models/model.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
+import type { Precision } from "../models/precision.ts";
 import { type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
 import { evaluate, type TestSet } from "./evaluate.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
@@ -28,6 +29,8 @@ export interface ArmOptions {
   readonly warmUp: number;
   /** Examples whose activations are kept at a time; all when left out. */
   readonly microBatch?: number;
+  /** How activations and kernels are stored; f32 when left out. */
+  readonly precision?: Precision;
   /** Keep of every block only its input; false when left out. */
   readonly recompute?: boolean;
   /** Reference embeddings of the whole data set, for samplers that score. */

@@ -31,7 +31,8 @@ export function modelConfig(
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
 export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, "reference"> {
-  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, recompute } = options;
+  const { batch, filterRatio, chunks, gain, seed, patch, learningRate, warmUp, precision, recompute } =
+    options;
   const scored = arm === "joint";
   return {
     arm,
@@ -46,6 +47,7 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     patchSize: patch ?? modelConfig(options).vision.patchSize,
     warmUp,
     microBatch: options.microBatch ?? batch,
+    precision,
     recompute,
     evaluations: arm === "reference" ? 0 : 8,
   };

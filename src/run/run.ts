@@ -121,6 +121,7 @@ async function runStages(
   const summary: RunSummary = {
     run: folder.path,
     adapter: device.adapter.description,
+    precision: options.precision,
     steps: options.steps,
     trainedExamples: result.trainedExamples,
     drawnExamples: result.drawnExamples,
@@ -184,7 +185,7 @@ function newModel({ device, config, options }: RunContext): DualEncoder {
 
 async function prepareReference(context: RunContext): Promise<PreparedReference> {
   const { options, hooks, device, data, config, files } = context;
-  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp } = options;
+  const { referenceSteps: steps, batch, seed, learningRate, patch, precision, warmUp } = options;
   const training = {
     config,
     data: data.reference.hash,
@@ -194,6 +195,7 @@ async function prepareReference(context: RunContext): Promise<PreparedReference>
     learningRate,
     warmUp,
     patch,
+    ...(precision === "f32" ? {} : { precision }),
     version: 1,
   };
   const key = await contentKey(training);

@@ -9,6 +9,7 @@ import type { DualEncoderConfig } from "../models/config.ts";
 import { widestActivation } from "../models/dual_encoder.ts";
 import { adamWDefaults, type AdamWOptions } from "../optim/adamw.ts";
 import { type SamplerName, samplerNames, samplers } from "../selection/samplers.ts";
+import type { Precision } from "../models/precision.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Settings of a training. */
@@ -39,6 +40,11 @@ export interface TrainerOptions {
    * (GradCache, arXiv:2101.06983). A sampler that scores has the embeddings already; others embed the batch once more.
    */
   readonly microBatch?: number;
+  /**
+   * How kernels of linear layers and activations are stored; `f32` when left out. `f16` takes about half their memory
+   * and needs the adapter's feature `shader-f16`.
+   */
+  readonly precision?: Precision;
   /** Keep of every transformer block only its input, and compute the rest again in the reverse walk; false when left out. */
   readonly recompute?: boolean;
   /** `sigmoid` when left out. */
@@ -78,6 +84,7 @@ export function resolveTrainerOptions(
     warmUp: 0.01,
     patchSize: config.vision.patchSize,
     microBatch: options.batch,
+    precision: "f32" as const,
     recompute: false,
     loss: "sigmoid" as const,
     optimizer: adamWDefaults,

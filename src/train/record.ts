@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Precision } from "../models/precision.ts";
 import type { Evaluation, RetrievalScore } from "../eval/evaluation.ts";
 
 export type { Evaluation, RetrievalScore };
@@ -82,6 +83,8 @@ export interface RunSummary {
   run: string;
   /** The adapter's description. */
   adapter: string;
+  /** How activations and kernels were stored. */
+  precision: Precision;
   steps: number;
   trainedExamples: number;
   drawnExamples: number;

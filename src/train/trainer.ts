@@ -101,6 +101,7 @@ export class Trainer implements Disposable {
    * Compiles the step for a model; its parameters are trained in place.
    *
    * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
+   * @throws RangeError when the precision is `f16` and the adapter does not offer `shader-f16`
    * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers
    * @throws TypeError when the model cannot be trained, or the sampler needs a reference and none is given
    */
