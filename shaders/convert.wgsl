@@ -1,4 +1,4 @@
-// The same numbers as they lie in memory in another type: y = x, rounded to the nearest.
+// The same numbers as they lie in memory in another type: y = x, rounded.
 // One invocation converts four. Deterministic.
 
 const WORKGROUP: u32 = 64u;

@@ -6,7 +6,7 @@ import type { DType, Tensor } from "../graph/tensor.ts";
 const WORKGROUP = 64;
 
 /**
- * The same numbers in another type, rounded to the nearest. No gradient.
+ * The same numbers in another type, rounded. No gradient.
  *
  * @param x any shape, f32 or f16
  * @throws RangeError when the number of elements is no multiple of 4
