@@ -27,7 +27,7 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB".split(" "),
+    ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB".split(" "),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -40,6 +40,7 @@ Deno.test("train takes every option by its name", () => {
     sampler: "joint",
     patch: 8,
     microBatch: 8,
+    precision: "f16",
     recompute: true,
     memory: 8 * 2 ** 30,
     preset: "mini",
