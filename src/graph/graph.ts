@@ -26,6 +26,8 @@ import {
 export interface DispatchOptions<S extends Shader> {
   readonly workgroups: Workgroups;
   readonly constants?: Constants<S>;
+  /** Aliases of the text to turn into half precision, besides those under which such tensors are bound. */
+  readonly halved?: readonly string[];
   /** Floating-point operations of a matrix product or attention (a multiply-add counts 2); 0 for all else. */
   readonly flops?: number;
   /**
@@ -40,7 +42,7 @@ export interface Dispatch {
   readonly shader: Shader;
   readonly entry: string;
   readonly constants: { readonly [name: string]: number | boolean | undefined };
-  /** The aliases of the text that half-precision tensors are bound under. */
+  /** The aliases of the text that stand for half precision. */
   readonly halved: readonly string[];
   /** Values of the uniform fields, if the entry point has a uniform block. */
   readonly uniform?: { readonly name: string; readonly values: { readonly [field: string]: number } };
@@ -252,7 +254,7 @@ export class Graph {
       shader,
       entry,
       constants: (options.constants ?? {}) as Dispatch["constants"],
-      halved: halvedAliases(shader, entry, { ...reads, ...writes }),
+      halved: [...halvedAliases(shader, entry, { ...reads, ...writes }), ...options.halved ?? []],
       uniform,
       reads,
       writes,

@@ -81,7 +81,7 @@ export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOpti
   const finishes = options.scale !== undefined || bias !== null || gelu !== undefined ||
     geluBackward !== null || dtype !== "f32";
   const splittable = !finishes && (addend === null || addendRows === m);
-  const variant = chooseVariant(graph, shape, [a.dtype, b.dtype], splittable, options.variant);
+  const variant = chooseVariant(graph, shape, splittable, options.variant);
   const { splits } = variant;
 
   const split = splits > 1;
@@ -134,6 +134,7 @@ export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOpti
         SPLIT: split,
         ...variant.constants,
       },
+      halved: variant.halved,
       flops: 2 * batch * m * n * k,
     },
   );
@@ -161,13 +162,12 @@ function shapeOf(
         `"${label ?? "product"}": inner size is ${inner}, expected ${k}`,
     );
   }
-  return { m, n, k, batch, transposeA, transposeB };
+  return { m, n, k, batch, transposeA, transposeB, dtypes: [a.dtype, b.dtype] };
 }
 
 function chooseVariant(
   graph: Graph,
   shape: MatmulShape,
-  dtypes: readonly [a: DType, b: DType],
   splittable: boolean,
   forced: string | undefined,
 ): MatmulVariant {
@@ -183,7 +183,7 @@ function chooseVariant(
   };
   if (forced !== undefined) return byName(forced);
   if (variants.length === 1) return variants[0];
-  const { m, n, k, batch, transposeA, transposeB } = shape;
+  const { m, n, k, batch, transposeA, transposeB, dtypes = ["f32", "f32"] } = shape;
   const form = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
   const lengths = [m, n, k].map(shapeClass).join("×");
   return byName(graph.choose({

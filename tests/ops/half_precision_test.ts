@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { portableTraits } from "../../src/gpu/device.ts";
 import { Graph, type Target } from "../../src/graph/graph.ts";
-import { Tensor, TensorStorage } from "../../src/graph/tensor.ts";
+import { type DType, Tensor, TensorStorage } from "../../src/graph/tensor.ts";
 import { tune } from "../../src/graph/tuner.ts";
 import { lastTokenAttention, pooledAttention, selfAttention } from "../../src/ops/attention.ts";
 import { attentionVariants } from "../../src/ops/attention_variants.ts";
@@ -60,7 +60,8 @@ for (const form of ["NN", "NT", "TN"] satisfies Form[]) {
         const half = { a: halfInput(whole.a), b: halfInput(whole.b) };
         const forms = { transposeA: form === "TN", transposeB: form === "NT" };
         // Forward passes multiply half by half; gradients, f32, are multiplied by the other operand of the forward pass.
-        for (const [left, right] of [["half", "half"], ["half", "whole"], ["whole", "half"]]) {
+        const mixed = form === "TN" ? ["half", "whole"] : ["whole", "half"];
+        for (const [left, right] of [["half", "half"], mixed]) {
           const a = left === "half" ? half.a : { input: whole.a, data: whole.a.data };
           const b = right === "half" ? half.b : { input: whole.b, data: whole.b.data };
           const expected = Array.from({ length: count }, (_, i) => {
@@ -68,7 +69,11 @@ for (const form of ["NN", "NT", "TN"] satisfies Form[]) {
             return [...expectedProduct(form, slice(a.data), slice(b.data), { m, n, k })];
           }).flat();
           const dtype = left === right ? "f16" : "f32";
-          for (const [variant, target] of variantsOf({ m, n, k, batch: count, ...forms })) {
+          const dtypes = [a, b].map(({ input }) => input.data instanceof Float16Array ? "f16" : "f32") as [
+            DType,
+            DType,
+          ];
+          for (const [variant, target] of variantsOf({ m, n, k, batch: count, dtypes, ...forms })) {
             const { output } = await runOp(
               { a: a.input, b: b.input },
               (graph, t) => matmul(graph, t.a, t.b, { ...forms, variant, scale: 1, dtype }),
@@ -79,7 +84,8 @@ for (const form of ["NN", "NT", "TN"] satisfies Form[]) {
             assertClose(output, expected, {
               name: `${left} · ${right} ${form} of ${[count, m, n, k]}, ${variant}`,
               reduction: k,
-              halves: dtype === "f16" ? 1 : 0,
+              // A packed kernel rounds every product.
+              halves: variant.includes("packed") ? k : dtype === "f16" ? 1 : 0,
             });
           }
         }
@@ -101,7 +107,7 @@ Deno.test({
     const slopes = geluBackward(before.data, before.data.map(() => 1));
     const sums = new Float64Array(n);
     whole.data.forEach((value, at) => sums[at % n] += value);
-    const shape = { m, n, k, batch: 1, transposeA: false, transposeB: false };
+    const shape = { m, n, k, batch: 1, transposeA: false, transposeB: false }; // none of the packed: no other epilogue
     for (const [variant, target] of variantsOf(shape)) {
       const inputs = { a: a.input, b: b.input, bias, before: before.input, whole };
       const run = async (op: OpCase["op"]) => (await runOp(inputs, op, undefined, 1, target)).output;
@@ -382,6 +388,21 @@ for (const [image, patch, stored, width] of [[16, 8, 8, 12], [10, 5, 5, 7], [24,
     });
   });
 }
+
+Deno.test("packed arithmetic is offered for two half-precision operands where the adapter has it, never first", () => {
+  const offered = (halfPrecision: boolean, dtypes: [DType, DType]) =>
+    matmulVariants(
+      { m: 256, n: 256, k: 256, batch: 1, transposeA: false, transposeB: false, dtypes },
+      { ...portableTraits, halfPrecision },
+      true,
+    ).map(({ name }) => name.endsWith("packed"));
+  assert.ok(offered(true, ["f16", "f16"]).some((packed) => packed));
+  assert.ok(!offered(true, ["f16", "f16"])[0]);
+  for (const dtypes of [["f16", "f32"], ["f32", "f16"], ["f32", "f32"]] as [DType, DType][]) {
+    assert.ok(!offered(true, dtypes).some((packed) => packed), `${dtypes}`);
+  }
+  assert.ok(!offered(false, ["f16", "f16"]).some((packed) => packed));
+});
 
 Deno.test({ name: "conversion rounds once, and back is exact", ...sharesDevice }, async () => {
   const x = randomInput(1, [65 * 4]);
