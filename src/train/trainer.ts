@@ -228,7 +228,9 @@ export class Trainer implements Disposable {
       if (finite !== 1 || !Number.isFinite(loss)) {
         throw new DivergenceError(
           `The loss was ${loss} and the gradient's norm ${gradientNorm} in step ${step}: training cannot go on. ` +
-            `Use a lower learning rate.`,
+            `Use a lower learning rate${
+              this.options.precision === "f16" ? ", or f32 (--precision f32)" : ""
+            }.`,
         );
       }
       return {

@@ -104,6 +104,22 @@ Deno.test({
   assert.ok(changed(new Float16Array(after), new Float16Array(before)) < 0.1, "rounded");
 });
 
+Deno.test(
+  { name: "a number beyond half precision ends the training with a way out", ...sharesDevice },
+  async () => {
+    const device = await testDevice();
+    const run = async (precision: "f32" | "f16") => {
+      using model = tinyModel(device);
+      model.parameters.write("image.block.0.mlp.in.weight", new Float32Array(16 * 64).fill(1e5));
+      using trainer = await Trainer.create(model, { ...uniformOptions, precision });
+      trainer.step(randomPairs(8));
+      return await trainer.readLog();
+    };
+    assert.equal((await run("f32")).length, 1);
+    await assert.rejects(run("f16"), { name: "DivergenceError", message: /step 1:.*--precision f32/ });
+  },
+);
+
 Deno.test({
   name: "a device without shader-f16 refuses f16 before it takes memory, and trains in f32",
   ...sharesDevice,
