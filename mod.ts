@@ -31,6 +31,7 @@ export {
   Device,
   type DeviceCounters,
   NoAdapterError,
+  type OptionalFeature,
 } from "./src/gpu/device.ts";
 export {
   type DualEncoderConfig,
@@ -41,6 +42,7 @@ export {
   type TowerConfig,
   type VisionConfig,
 } from "./src/models/config.ts";
+export type { Precision } from "./src/models/precision.ts";
 export { DualEncoder } from "./src/models/model.ts";
 export type { ProfileOptions } from "./src/gpu/profiler.ts";
 export type { DispatchProfile, ProgramProfile } from "./src/graph/profile.ts";

@@ -57,6 +57,7 @@ function describe(name: string, source: string) {
           kind: resource.access,
           index: resource.binding,
           element: elementName(resource.type as unknown as TypeNode),
+          ...storedAlias(source, resource.name),
         };
     }
     const indices = Object.values(bindings).map((binding) => (binding as { index: number }).index);
@@ -66,6 +67,12 @@ function describe(name: string, source: string) {
     entryPoints[entry.name] = { bindings };
   }
   return { name, source, constants, entryPoints };
+}
+
+/** The alias `Stored…` that a binding's elements are declared as, if they may lie in memory in half precision too. */
+function storedAlias(source: string, binding: string): { stored?: string } {
+  const [, stored] = new RegExp(`> ${binding}: array<(Stored\\w*)>`).exec(source) ?? [];
+  return stored ? { stored } : {};
 }
 
 interface TypeNode {

@@ -6,6 +6,10 @@
 
 const WORKGROUP: u32 = 64u;
 
+// How y lies in memory; it may be in half precision.
+alias StoredY = vec4f;
+alias StoredYByte = f32;
+
 struct Params {
   size: u32, // elements of y, or words
   image: u32, // I
@@ -14,8 +18,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> pixels: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y_bytes: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<StoredY>;
+@group(0) @binding(2) var<storage, read_write> y_bytes: array<StoredYByte>;
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -28,7 +32,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let picture_row = patch_index / side * params.patch_size + row % params.patch_size;
   let word = pixels[(picture_row * side + patch_index % side) * line + i % line];
   let bytes = vec4u(word, word >> 8u, word >> 16u, word >> 24u) & vec4u(0xffu);
-  y[i] = vec4f(bytes) / 127.5 - 1.0;
+  y[i] = StoredY(vec4f(bytes) / 127.5 - 1.0);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -44,5 +48,5 @@ fn forward_bytes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let column = n % side * params.patch_size + within / 3u % params.patch_size;
   let byte = ((patch_index / (side * side) * params.image + row) * params.image + column) * 3u + within % 3u;
   let value = (pixels[byte / 4u] >> (byte % 4u * 8u)) & 0xffu;
-  y_bytes[i] = f32(value) / 127.5 - 1.0;
+  y_bytes[i] = StoredYByte(f32(value) / 127.5 - 1.0);
 }

@@ -12,6 +12,11 @@ const CLEAR_QUERIES: bool = false; // backward_key zeroes the query columns of a
 const WORKGROUP: u32 = 64u;
 const VECTORS: u32 = HEAD_WIDTH / 4u;
 
+// How the elements of q, of k and v, and of out lie in memory.
+alias StoredQ = vec4f;
+alias StoredKv = vec4f;
+alias StoredOut = vec4f;
+
 struct Params {
   examples: u32,
   queries: u32,
@@ -32,13 +37,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> k: array<vec4f>;
-@group(0) @binding(3) var<storage, read> v: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<StoredQ>;
+@group(0) @binding(2) var<storage, read> k: array<StoredKv>;
+@group(0) @binding(3) var<storage, read> v: array<StoredKv>;
 @group(0) @binding(4) var<storage, read> mask: array<u32>;
-@group(0) @binding(5) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> out: array<StoredOut>;
 @group(0) @binding(6) var<storage, read_write> lse_out: array<f32>;
-@group(0) @binding(1) var<storage, read> out_in: array<vec4f>;
+@group(0) @binding(1) var<storage, read> out_in: array<StoredOut>;
 @group(0) @binding(2) var<storage, read_write> delta_out: array<f32>;
 @group(0) @binding(5) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(6) var<storage, read> lse: array<f32>;
@@ -79,7 +84,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   var sum: array<vec4f, VECTORS>;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    query[i] = q[q_at + i] * params.scale;
+    query[i] = vec4f(q[q_at + i]) * params.scale;
     sum[i] = vec4f(0.0);
   }
   var highest = LOWEST;
@@ -92,7 +97,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     var products = vec4f(0.0);
     // @unroll
     for (var i = 0u; i < VECTORS; i++) {
-      products += query[i] * k[row + params.k_column + i];
+      products += query[i] * vec4f(k[row + params.k_column + i]);
     }
     let score = products.x + products.y + products.z + products.w;
     let peak = max(highest, score);
@@ -101,7 +106,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
     total = total * keep + weight;
     // @unroll
     for (var i = 0u; i < VECTORS; i++) {
-      sum[i] = sum[i] * keep + weight * v[row + params.v_column + i];
+      sum[i] = sum[i] * keep + weight * vec4f(v[row + params.v_column + i]);
     }
     highest = peak;
   }
@@ -109,7 +114,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let to = out_at(p);
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    out[to + i] = sum[i] * norm;
+    out[to + i] = StoredOut(sum[i] * norm);
   }
   // Without a key, a huge value makes every weight of the backward passes exp(−huge) = 0.
   lse_out[index] = select(1e30, highest + log(total), total > 0.0);
@@ -122,7 +127,7 @@ fn backward_delta(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   let at = out_at(place(index, params.queries));
   var products = vec4f(0.0);
   for (var i = 0u; i < VECTORS; i++) {
-    products += out_in[at + i] * dout[at + i];
+    products += vec4f(out_in[at + i]) * dout[at + i];
   }
   delta_out[index] = products.x + products.y + products.z + products.w;
 }
@@ -139,7 +144,7 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   var sum: array<vec4f, VECTORS>;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    query[i] = q[q_at + i] * params.scale;
+    query[i] = vec4f(q[q_at + i]) * params.scale;
     dout_row[i] = dout[at + i];
     sum[i] = vec4f(0.0);
   }
@@ -152,14 +157,14 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     var dweights = vec4f(0.0);
     // @unroll
     for (var i = 0u; i < VECTORS; i++) {
-      products += query[i] * k[row + params.k_column + i];
-      dweights += dout_row[i] * v[row + params.v_column + i];
+      products += query[i] * vec4f(k[row + params.k_column + i]);
+      dweights += dout_row[i] * vec4f(v[row + params.v_column + i]);
     }
     let weight = exp(products.x + products.y + products.z + products.w - lse[index]);
     let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[index]) * params.scale;
     // @unroll
     for (var i = 0u; i < VECTORS; i++) {
-      sum[i] += dscore * k[row + params.k_column + i];
+      sum[i] += dscore * vec4f(k[row + params.k_column + i]);
     }
   }
   let to = (p.example * params.dq_every + params.dq_first + p.token) * params.dq_stride + params.dq_column + p.head * VECTORS;
@@ -183,8 +188,8 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
   var dvalue: array<vec4f, VECTORS>;
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    key[i] = k[row + params.k_column + i] * params.scale;
-    value[i] = v[row + params.v_column + i];
+    key[i] = vec4f(k[row + params.k_column + i]) * params.scale;
+    value[i] = vec4f(v[row + params.v_column + i]);
     dkey[i] = vec4f(0.0);
     dvalue[i] = vec4f(0.0);
   }
@@ -198,14 +203,14 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
       var dweights = vec4f(0.0);
       // @unroll
       for (var i = 0u; i < VECTORS; i++) {
-        products += key[i] * q[q_at + i];
+        products += key[i] * vec4f(q[q_at + i]);
         dweights += value[i] * dout[at + i];
       }
       let weight = exp(products.x + products.y + products.z + products.w - lse[score_at]);
       let dscore = weight * (dweights.x + dweights.y + dweights.z + dweights.w - delta[score_at]) * params.scale;
       // @unroll
       for (var i = 0u; i < VECTORS; i++) {
-        dkey[i] += dscore * q[q_at + i];
+        dkey[i] += dscore * vec4f(q[q_at + i]);
         dvalue[i] += weight * dout[at + i];
       }
     }

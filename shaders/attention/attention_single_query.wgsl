@@ -14,6 +14,11 @@ const VECTORS: u32 = HEAD_WIDTH / 4u;
 const PARTS: u32 = WORKGROUP / VECTORS;
 const RUN: u32 = WORKGROUP / 8u; // numbers that one of 8 lanes reduces
 
+// How the elements of q, of k and v, and of out lie in memory.
+alias StoredQ = vec4f;
+alias StoredKv = vec4f;
+alias StoredOut = vec4f;
+
 struct Params {
   keys: u32,
   heads: u32,
@@ -25,12 +30,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<StoredQ>;
+@group(0) @binding(2) var<storage, read> kv: array<StoredKv>;
 @group(0) @binding(3) var<storage, read> mask: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<StoredOut>;
 @group(0) @binding(5) var<storage, read_write> lse_out: array<f32>;
-@group(0) @binding(4) var<storage, read> out_in: array<vec4f>;
+@group(0) @binding(4) var<storage, read> out_in: array<StoredOut>;
 @group(0) @binding(5) var<storage, read> lse: array<f32>;
 @group(0) @binding(6) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> dq: array<vec4f>; // [B, D], still to be summed over the examples
@@ -103,7 +108,7 @@ fn score_of(key_at: u32) -> f32 {
   var products = vec4f(0.0);
   // @unroll
   for (var i = 0u; i < VECTORS; i++) {
-    products += query[i] * kv[key_at + params.k_column + i];
+    products += query[i] * vec4f(kv[key_at + params.k_column + i]);
   }
   return products.x + products.y + products.z + products.w;
 }
@@ -114,7 +119,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   let example = group.y;
   let part = lane / VECTORS;
   let vector = lane % VECTORS;
-  if (lane < VECTORS) { query[lane] = q[params.q_column + head * VECTORS + lane] * params.scale; }
+  if (lane < VECTORS) { query[lane] = vec4f(q[params.q_column + head * VECTORS + lane]) * params.scale; }
   workgroupBarrier();
 
   var highest = LOWEST;
@@ -135,7 +140,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
     if (part < PARTS) {
       let keys = min(WORKGROUP, params.keys - first);
       for (var k = part; k < keys; k += PARTS) {
-        sum += weights[k] * kv[kv_at(example, head, first + k) + params.v_column + vector];
+        sum += weights[k] * vec4f(kv[kv_at(example, head, first + k) + params.v_column + vector]);
       }
     }
     // The next pass writes `weights` behind the barriers of highest_of.
@@ -148,7 +153,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       sum += sums[i * VECTORS + lane];
     }
     let norm = select(0.0, 1.0 / total, total > 0.0); // all keys masked: zero
-    out[(example * params.heads + head) * VECTORS + lane] = sum * norm;
+    out[(example * params.heads + head) * VECTORS + lane] = StoredOut(sum * norm);
   }
   // Without a key, a huge value makes every weight of the backward pass exp(−huge) = 0.
   if (lane == 0u) { lse_out[example * params.heads + head] = select(1e30, highest + log(total), total > 0.0); }
@@ -164,13 +169,13 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
   let q_at = params.q_column + head * VECTORS;
   var product = 0.0;
   if (lane < VECTORS) {
-    query[lane] = q[q_at + lane] * params.scale;
+    query[lane] = vec4f(q[q_at + lane]) * params.scale;
     dout_row[lane] = dout[out_at + lane];
-    product = dot(dout[out_at + lane], out_in[out_at + lane]);
+    product = dot(dout[out_at + lane], vec4f(out_in[out_at + lane]));
   }
   let delta = sum_of(lane, product);
   let row_lse = lse[example * params.heads + head];
-  let query_vector = q[q_at + vector];
+  let query_vector = vec4f(q[q_at + vector]);
   let dout_vector = dout[out_at + vector];
 
   var sum = vec4f(0.0);
@@ -180,7 +185,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
     var dweights = vec4f(0.0);
     // @unroll
     for (var i = 0u; i < VECTORS; i++) {
-      dweights += dout_row[i] * kv[at + params.v_column + i];
+      dweights += dout_row[i] * vec4f(kv[at + params.v_column + i]);
     }
     let weight = select(0.0, exp(score_of(at) - row_lse), attended(example, key));
     weights[lane] = weight;
@@ -190,7 +195,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index
       let keys = min(WORKGROUP, params.keys - first);
       for (var k = part; k < keys; k += PARTS) {
         let to = kv_at(example, head, first + k) + vector;
-        sum += dscores[k] * kv[to + params.k_column];
+        sum += dscores[k] * vec4f(kv[to + params.k_column]);
         dkv[to + params.k_column] = dscores[k] * query_vector;
         dkv[to + params.v_column] = weights[k] * dout_vector;
       }

@@ -27,6 +27,11 @@ const LANE_VECTORS: u32 = (VECTORS + TEAM - 1u) / TEAM;
 const SUMS: u32 = 4u * LANE_VECTORS;
 const COPIES: u32 = (TILE * VECTORS + LANES - 1u) / LANES;
 
+// How the elements of q, of k and v, and of out lie in memory.
+alias StoredQ = vec4f;
+alias StoredKv = vec4f;
+alias StoredOut = vec4f;
+
 struct Params {
   queries: u32,
   keys: u32,
@@ -41,10 +46,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<StoredQ>;
+@group(0) @binding(2) var<storage, read> kv: array<StoredKv>;
 @group(0) @binding(3) var<storage, read> mask: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> out: array<StoredOut>;
 @group(0) @binding(5) var<storage, read_write> lse_out: array<f32>;
 
 const LOWEST: f32 = -1e30; // the score of what may not be attended
@@ -69,7 +74,7 @@ fn load_tile(index: u32, example: u32, first: u32, column: u32) {
     if (row < TILE) {
       let key = example * params.keys + min(first + row, params.keys - 1u);
       let vector = at % VECTORS;
-      tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = kv[key * params.kv_stride + column + vector];
+      tile[row / TEAM][row % TEAM].chunks[vector / CHUNK][vector % CHUNK] = vec4f(kv[key * params.kv_stride + column + vector]);
     }
   }
 }
@@ -93,7 +98,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       var rows: mat4x4f;
       // @unroll
       for (var i = 0u; i < 4u; i++) {
-        rows[i] = q[(q_rows + min(first_query + i, last_query)) * params.q_stride + q_column + vector] * params.scale;
+        rows[i] = vec4f(q[(q_rows + min(first_query + i, last_query)) * params.q_stride + q_column + vector]) * params.scale;
       }
       query_block[team][vector / CHUNK][vector % CHUNK] = transpose(rows);
     }
@@ -200,7 +205,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       let to = ((example * params.queries + first_query + i) * params.heads + head) * VECTORS;
       // @unroll
       for (var c = 0u; c < LANE_VECTORS; c++) {
-        if (lane + c * TEAM < VECTORS) { out[to + lane + c * TEAM] = sum[i * LANE_VECTORS + c] * norm[i]; }
+        if (lane + c * TEAM < VECTORS) { out[to + lane + c * TEAM] = StoredOut(sum[i * LANE_VECTORS + c] * norm[i]); }
       }
       if (lane == 0u) { lse_out[(example * params.heads + head) * params.queries + first_query + i] = lse[i]; }
     }

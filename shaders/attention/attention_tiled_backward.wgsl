@@ -26,6 +26,11 @@ const LANE_VECTORS: u32 = (VECTORS + TEAM - 1u) / TEAM;
 const SUMS: u32 = 4u * LANE_VECTORS;
 const COPIES: u32 = (TILE * VECTORS + LANES - 1u) / LANES;
 
+// How the elements of q, of k and v, and of out lie in memory.
+alias StoredQ = vec4f;
+alias StoredKv = vec4f;
+alias StoredOut = vec4f;
+
 struct Params {
   queries: u32,
   keys: u32,
@@ -42,12 +47,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<vec4f>;
-@group(0) @binding(2) var<storage, read> kv: array<vec4f>;
+@group(0) @binding(1) var<storage, read> q: array<StoredQ>;
+@group(0) @binding(2) var<storage, read> kv: array<StoredKv>;
 @group(0) @binding(3) var<storage, read> mask: array<u32>;
 @group(0) @binding(4) var<storage, read> dout: array<vec4f>;
 @group(0) @binding(5) var<storage, read> lse: array<f32>;
-@group(0) @binding(6) var<storage, read> out_in: array<vec4f>;
+@group(0) @binding(6) var<storage, read> out_in: array<StoredOut>;
 @group(0) @binding(7) var<storage, read_write> dq: array<vec4f>;
 @group(0) @binding(8) var<storage, read_write> delta_out: array<f32>;
 @group(0) @binding(6) var<storage, read> delta: array<f32>;
@@ -162,7 +167,7 @@ fn load_queries(index: u32, example: u32, head: u32, first: u32) {
   for (var copy = 0u; copy < COPIES; copy++) {
     let row = (copy * LANES + index) / VECTORS;
     let vector = (copy * LANES + index) % VECTORS;
-    if (row < TILE) { store(row, vector, q[query_at(example, head, first + row) + vector]); }
+    if (row < TILE) { store(row, vector, vec4f(q[query_at(example, head, first + row) + vector])); }
   }
 }
 
@@ -180,7 +185,7 @@ fn load_kv(index: u32, example: u32, head: u32, first: u32, column: u32) {
   for (var copy = 0u; copy < COPIES; copy++) {
     let row = (copy * LANES + index) / VECTORS;
     let vector = (copy * LANES + index) % VECTORS;
-    if (row < TILE) { store(row, vector, kv[kv_at(example, head, first + row, column) + vector]); }
+    if (row < TILE) { store(row, vector, vec4f(kv[kv_at(example, head, first + row, column) + vector])); }
   }
 }
 
@@ -207,9 +212,9 @@ fn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       // @unroll
       for (var i = 0u; i < 4u; i++) {
         let at = out_at(example, head, first_query + i) + vector;
-        queries[i] = q[query_at(example, head, first_query + i) + vector] * params.scale;
+        queries[i] = vec4f(q[query_at(example, head, first_query + i) + vector]) * params.scale;
         douts[i] = dout[at];
-        dot_out[i] += dot(out_in[at], douts[i]);
+        dot_out[i] += dot(vec4f(out_in[at]), douts[i]);
       }
       score_block[team][vector / CHUNK][vector % CHUNK] = transpose(queries);
       dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(douts);
@@ -279,8 +284,8 @@ fn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
       var values: mat4x4f;
       // @unroll
       for (var i = 0u; i < 4u; i++) {
-        keys[i] = kv[kv_at(example, head, first_key + i, params.k_column) + vector] * params.scale;
-        values[i] = kv[kv_at(example, head, first_key + i, params.v_column) + vector];
+        keys[i] = vec4f(kv[kv_at(example, head, first_key + i, params.k_column) + vector]) * params.scale;
+        values[i] = vec4f(kv[kv_at(example, head, first_key + i, params.v_column) + vector]);
       }
       score_block[team][vector / CHUNK][vector % CHUNK] = transpose(keys);
       dweight_block[team][vector / CHUNK][vector % CHUNK] = transpose(values);

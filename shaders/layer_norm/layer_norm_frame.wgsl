@@ -15,6 +15,8 @@ const VECTORS: u32 = WIDTH / 4u;
 const SPAN: u32 = (VECTORS + LANES - 1u) / LANES; // vectors of a row that one lane holds
 const RAGGED: u32 = VECTORS % LANES; // 0: every lane holds the same number
 
+alias StoredY = vec4f; // how y lies in memory; it may be in half precision
+
 struct Params {
   rows: u32,
 }
@@ -23,7 +25,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> y: array<StoredY>;
 @group(0) @binding(5) var<storage, read_write> statistics_out: array<vec2f>;
 @group(0) @binding(3) var<storage, read> statistics: array<vec2f>;
 @group(0) @binding(4) var<storage, read> dy: array<vec4f>;
@@ -73,7 +75,7 @@ fn forward(
       // @unroll
       for (var i = 0u; i < SPAN; i++) {
         if (RAGGED == 0u || i * LANES + lane < VECTORS) {
-          y[base + i * LANES + lane] = value[i] * rstd * factor[i] + shift[i];
+          y[base + i * LANES + lane] = StoredY(value[i] * rstd * factor[i] + shift[i]);
         }
       }
       if (lane == 0u) { statistics_out[row] = vec2f(mean, rstd); }

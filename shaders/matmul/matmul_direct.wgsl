@@ -64,22 +64,22 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
       for (var kk = 0u; kk < 4u; kk++) {
         // @unroll
         for (var i = 0u; i < ROW_VECTORS; i++) {
-          left[kk * ROW_VECTORS + i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];
+          left[kk * ROW_VECTORS + i] = vec4f(a[a_at[i] + (k * 4u + kk) * (params.m / 4u)]);
         }
       }
     } else {
       // @unroll
       for (var i = 0u; i < ROWS; i++) {
-        left[i] = a[a_at[i] + k];
+        left[i] = vec4f(a[a_at[i] + k]);
       }
     }
     if (TRANSPOSE_B) {
       // @unroll
       for (var j = 0u; j < COLUMN_VECTORS; j++) {
-        let b0 = b[b_at[j * 4u] + k];
-        let b1 = b[b_at[j * 4u + 1u] + k];
-        let b2 = b[b_at[j * 4u + 2u] + k];
-        let b3 = b[b_at[j * 4u + 3u] + k];
+        let b0 = vec4f(b[b_at[j * 4u] + k]);
+        let b1 = vec4f(b[b_at[j * 4u + 1u] + k]);
+        let b2 = vec4f(b[b_at[j * 4u + 2u] + k]);
+        let b3 = vec4f(b[b_at[j * 4u + 3u] + k]);
         right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);
         right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);
         right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);
@@ -90,7 +90,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
       for (var kk = 0u; kk < 4u; kk++) {
         // @unroll
         for (var j = 0u; j < COLUMN_VECTORS; j++) {
-          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];
+          right[kk * COLUMN_VECTORS + j] = vec4f(b[b_at[j] + (k * 4u + kk) * columns]);
         }
       }
     }

@@ -5,6 +5,7 @@
 // GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).
 //
 // The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).
+// A, B, C and what GELU is applied to may lie in memory in half precision; arithmetic and sums are f32.
 // Every output is summed by one invocation in order of k (or of the SPLITs of k, added by sum_rows): deterministic.
 
 const TRANSPOSE_A: bool = false;
@@ -20,6 +21,13 @@ const COLUMN_SUMS: bool = false;
 // Layer z of the grid sums `share` values of k and stores an unfinished product, [z, M, N].
 const SPLIT: bool = false;
 
+// How the elements of a, b, c and saved lie in memory.
+alias StoredA = Vector;
+alias StoredB = Vector;
+alias StoredC = Vector;
+alias StoredSaved = Vector;
+alias StoredSavedOut = Vector;
+
 struct Params {
   m: u32,
   n: u32,
@@ -33,13 +41,13 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> a: array<Vector>;
-@group(0) @binding(2) var<storage, read> b: array<Vector>;
+@group(0) @binding(1) var<storage, read> a: array<StoredA>;
+@group(0) @binding(2) var<storage, read> b: array<StoredB>;
 @group(0) @binding(3) var<storage, read> bias: array<Vector>;
 @group(0) @binding(4) var<storage, read> addend: array<Vector>;
-@group(0) @binding(5) var<storage, read> saved: array<Vector>;
-@group(0) @binding(6) var<storage, read_write> c: array<Vector>;
-@group(0) @binding(7) var<storage, read_write> saved_out: array<Vector>;
+@group(0) @binding(5) var<storage, read> saved: array<StoredSaved>;
+@group(0) @binding(6) var<storage, read_write> c: array<StoredC>;
+@group(0) @binding(7) var<storage, read_write> saved_out: array<StoredSavedOut>;
 @group(0) @binding(8) var<storage, read_write> column_sums: array<Vector>; // [N], or [z, N] when SPLIT
 
 // The first value of k that layer z of the grid sums, and the one after its last.
@@ -68,11 +76,11 @@ fn store(z: u32, row: u32, column: u32, sum: Vector) {
   var value = sum;
   if (SCALE) { value *= params.scale; }
   if (BIAS && !COLUMN_SUMS) { value += bias[column]; }
-  if (SAVE) { saved_out[at] = value; }
+  if (SAVE) { saved_out[at] = StoredSavedOut(value); }
   if (GELU) { value *= gate(value); }
-  if (GELU_BACKWARD) { value *= gelu_slope(saved[at]); }
+  if (GELU_BACKWARD) { value *= gelu_slope(Vector(saved[at])); }
   if (ADDEND) { value += addend[row % params.addend_rows * columns + column]; }
-  c[at] = value;
+  c[at] = StoredC(value);
 }
 
 fn store_column_sum(z: u32, column: u32, sum: Vector) {

@@ -45,12 +45,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     var right: array<f32, COLUMNS>;
     // @unroll
     for (var j = 0u; j < COLUMNS; j++) {
-      right[j] = b[b_at[j] + k * b_step];
+      right[j] = f32(b[b_at[j] + k * b_step]);
       if (COLUMN_SUMS) { column_sum[j] += right[j]; }
     }
     // @unroll
     for (var i = 0u; i < ROWS; i++) {
-      let left = a[a_at[i] + k * a_step];
+      let left = f32(a[a_at[i] + k * a_step]);
       // @unroll
       for (var j = 0u; j < COLUMNS; j++) {
         sum[i * COLUMNS + j] = fma(left, right[j], sum[i * COLUMNS + j]);

@@ -65,10 +65,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
     if (TRANSPOSE_B) {
       // @unroll
       for (var j = 0u; j < COLUMN_VECTORS; j++) {
-        let b0 = b[b_at[j * 4u] + k];
-        let b1 = b[b_at[j * 4u + 1u] + k];
-        let b2 = b[b_at[j * 4u + 2u] + k];
-        let b3 = b[b_at[j * 4u + 3u] + k];
+        let b0 = vec4f(b[b_at[j * 4u] + k]);
+        let b1 = vec4f(b[b_at[j * 4u + 1u] + k]);
+        let b2 = vec4f(b[b_at[j * 4u + 2u] + k]);
+        let b3 = vec4f(b[b_at[j * 4u + 3u] + k]);
         right[j] = vec4f(b0.x, b1.x, b2.x, b3.x);
         right[COLUMN_VECTORS + j] = vec4f(b0.y, b1.y, b2.y, b3.y);
         right[2u * COLUMN_VECTORS + j] = vec4f(b0.z, b1.z, b2.z, b3.z);
@@ -79,7 +79,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
       for (var kk = 0u; kk < 4u; kk++) {
         // @unroll
         for (var j = 0u; j < COLUMN_VECTORS; j++) {
-          right[kk * COLUMN_VECTORS + j] = b[b_at[j] + (k * 4u + kk) * columns];
+          right[kk * COLUMN_VECTORS + j] = vec4f(b[b_at[j] + (k * 4u + kk) * columns]);
         }
       }
     }
@@ -95,7 +95,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
         var part: array<vec4f, VECTOR_LOADS>; // 4 rows each, at k = kk
         // @unroll
         for (var i = 0u; i < VECTOR_LOADS; i++) {
-          part[i] = a[a_at[i] + (k * 4u + kk) * (params.m / 4u)];
+          part[i] = vec4f(a[a_at[i] + (k * 4u + kk) * (params.m / 4u)]);
         }
         // @unroll
         for (var i = 0u; i < ROW_VECTORS; i++) {
@@ -114,7 +114,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id)
       var part: array<vec4f, ROW_LOADS>; // one row each, at 4 values of k
       // @unroll
       for (var i = 0u; i < ROW_LOADS; i++) {
-        part[i] = a[a_at[i] + k];
+        part[i] = vec4f(a[a_at[i] + k]);
       }
       // @unroll
       for (var i = 0u; i < ROWS; i++) {

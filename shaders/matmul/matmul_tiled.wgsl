@@ -4,6 +4,9 @@
 // a time: both operands' parts go into workgroup memory with k outermost, whatever their layout, then each invocation
 // adds to its ROWS × COLUMNS outputs. Its vectors of rows and columns are spread over the tile, so that neighbouring
 // invocations read neighbouring words. Positions past the edges are clamped, or zero along k, and dropped when written.
+//
+// When PACKED, the tiles lie in half precision, and so do the products and their sums over one tile of k, which adapters
+// with packed arithmetic compute two at a time; what the tiles come to is added in f32.
 
 alias Vector = vec4f;
 const WIDTH: u32 = 4u;
@@ -12,6 +15,7 @@ const COLUMNS: u32 = 8u;
 const GROUP_ROWS: u32 = 8u; // invocations of one workgroup
 const GROUP_COLUMNS: u32 = 8u;
 const TILE_K: u32 = 16u; // a multiple of 4
+const PACKED: bool = false; // together with the half-precision form of `Packed`
 const COLUMN_VECTORS: u32 = COLUMNS / 4u;
 const ROW_VECTORS: u32 = ROWS / 4u;
 const ACCUMULATORS: u32 = ROWS * COLUMN_VECTORS;
@@ -28,22 +32,25 @@ const B_TURNS: u32 = (B_VECTORS + INVOCATIONS - 1u) / INVOCATIONS;
 const A_BLOCK_TURNS: u32 = (A_BLOCKS + INVOCATIONS - 1u) / INVOCATIONS;
 const B_BLOCK_TURNS: u32 = (B_BLOCKS + INVOCATIONS - 1u) / INVOCATIONS;
 
+// What the tiles hold.
+alias Packed = vec4f;
+
 // @include matmul_frame.wgsl
 
 // [k][vector of an invocation][invocation]: in the inner loop only the last index is known at run time, and it is always
 // the same, so that the clamp that guards it is computed once.
-var<workgroup> tile_a: array<array<array<vec4f, GROUP_ROWS>, ROW_VECTORS>, TILE_K>;
-var<workgroup> tile_b: array<array<array<vec4f, GROUP_COLUMNS>, COLUMN_VECTORS>, TILE_K>;
+var<workgroup> tile_a: array<array<array<Packed, GROUP_ROWS>, ROW_VECTORS>, TILE_K>;
+var<workgroup> tile_b: array<array<array<Packed, GROUP_COLUMNS>, COLUMN_VECTORS>, TILE_K>;
 
 // Vector `at` of row `line` of a matrix whose rows hold `width` vectors; zero past the end of k.
-fn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
-  if (inside) { return a[base + line * width + at]; }
-  return vec4f(0.0);
+fn from_a(base: u32, line: u32, at: u32, width: u32, inside: bool) -> Packed {
+  if (inside) { return Packed(a[base + line * width + at]); }
+  return Packed(0.0);
 }
 
-fn from_b(base: u32, line: u32, at: u32, width: u32, inside: bool) -> vec4f {
-  if (inside) { return b[base + line * width + at]; }
-  return vec4f(0.0);
+fn from_b(base: u32, line: u32, at: u32, width: u32, inside: bool) -> Packed {
+  if (inside) { return Packed(b[base + line * width + at]); }
+  return Packed(0.0);
 }
 
 @compute @workgroup_size(INVOCATIONS)
@@ -97,10 +104,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
           let r3 = from_a(a_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
           let i = place / GROUP_ROWS;
           let j = place % GROUP_ROWS;
-          tile_a[kk][i][j] = vec4f(r0.x, r1.x, r2.x, r3.x);
-          tile_a[kk + 1u][i][j] = vec4f(r0.y, r1.y, r2.y, r3.y);
-          tile_a[kk + 2u][i][j] = vec4f(r0.z, r1.z, r2.z, r3.z);
-          tile_a[kk + 3u][i][j] = vec4f(r0.w, r1.w, r2.w, r3.w);
+          tile_a[kk][i][j] = Packed(r0.x, r1.x, r2.x, r3.x);
+          tile_a[kk + 1u][i][j] = Packed(r0.y, r1.y, r2.y, r3.y);
+          tile_a[kk + 2u][i][j] = Packed(r0.z, r1.z, r2.z, r3.z);
+          tile_a[kk + 3u][i][j] = Packed(r0.w, r1.w, r2.w, r3.w);
         }
       }
     }
@@ -120,10 +127,10 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
           let r3 = from_b(b_base, min(line + 3u, last), (k + kk) / 4u, params.k / 4u, inside);
           let i = place / GROUP_COLUMNS;
           let j = place % GROUP_COLUMNS;
-          tile_b[kk][i][j] = vec4f(r0.x, r1.x, r2.x, r3.x);
-          tile_b[kk + 1u][i][j] = vec4f(r0.y, r1.y, r2.y, r3.y);
-          tile_b[kk + 2u][i][j] = vec4f(r0.z, r1.z, r2.z, r3.z);
-          tile_b[kk + 3u][i][j] = vec4f(r0.w, r1.w, r2.w, r3.w);
+          tile_b[kk][i][j] = Packed(r0.x, r1.x, r2.x, r3.x);
+          tile_b[kk + 1u][i][j] = Packed(r0.y, r1.y, r2.y, r3.y);
+          tile_b[kk + 2u][i][j] = Packed(r0.z, r1.z, r2.z, r3.z);
+          tile_b[kk + 3u][i][j] = Packed(r0.w, r1.w, r2.w, r3.w);
         }
       }
     } else {
@@ -140,20 +147,48 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       }
     }
     workgroupBarrier();
-    // @unroll
-    for (var kk = 0u; kk < TILE_K; kk++) {
-      var left: array<vec4f, ROW_VECTORS>;
+    if (PACKED) {
+      var part: array<Packed, ACCUMULATORS>; // the sums over this tile of k
       // @unroll
-      for (var i = 0u; i < ROW_VECTORS; i++) {
-        left[i] = tile_a[kk][i][my_row];
+      for (var i = 0u; i < ACCUMULATORS; i++) {
+        part[i] = Packed(0.0);
       }
       // @unroll
-      for (var j = 0u; j < COLUMN_VECTORS; j++) {
-        let right = tile_b[kk][j][my_column];
-        if (COLUMN_SUMS) { column_sum[j] += right; }
+      for (var kk = 0u; kk < TILE_K; kk++) {
+        var left: array<Packed, ROW_VECTORS>;
         // @unroll
-        for (var i = 0u; i < ROWS; i++) {
-          sum[i * COLUMN_VECTORS + j] = fma(vec4f(left[i / 4u][i % 4u]), right, sum[i * COLUMN_VECTORS + j]);
+        for (var i = 0u; i < ROW_VECTORS; i++) {
+          left[i] = tile_a[kk][i][my_row];
+        }
+        // @unroll
+        for (var j = 0u; j < COLUMN_VECTORS; j++) {
+          let right = tile_b[kk][j][my_column];
+          // @unroll
+          for (var i = 0u; i < ROWS; i++) {
+            part[i * COLUMN_VECTORS + j] = fma(Packed(left[i / 4u][i % 4u]), right, part[i * COLUMN_VECTORS + j]);
+          }
+        }
+      }
+      // @unroll
+      for (var i = 0u; i < ACCUMULATORS; i++) {
+        sum[i] += vec4f(part[i]);
+      }
+    } else {
+      // @unroll
+      for (var kk = 0u; kk < TILE_K; kk++) {
+        var left: array<vec4f, ROW_VECTORS>;
+        // @unroll
+        for (var i = 0u; i < ROW_VECTORS; i++) {
+          left[i] = vec4f(tile_a[kk][i][my_row]);
+        }
+        // @unroll
+        for (var j = 0u; j < COLUMN_VECTORS; j++) {
+          let right = vec4f(tile_b[kk][j][my_column]);
+          if (COLUMN_SUMS) { column_sum[j] += right; }
+          // @unroll
+          for (var i = 0u; i < ROWS; i++) {
+            sum[i * COLUMN_VECTORS + j] = fma(vec4f(left[i / 4u][i % 4u]), right, sum[i * COLUMN_VECTORS + j]);
+          }
         }
       }
     }

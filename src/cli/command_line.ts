@@ -15,6 +15,7 @@ import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
 import { lossNames } from "../losses/contrastive.ts";
 import { scaleNames } from "../reproduce/scales.ts";
+import { precisions } from "../models/precision.ts";
 import { samplerNames } from "../selection/samplers.ts";
 import { scoreNames } from "../selection/scores.ts";
 
@@ -122,6 +123,10 @@ const stepShape = {
     }),
     (value) => value === "auto" ? value : Number(value),
   )),
+  precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+    description:
+      message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
+  })),
   recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
   memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
 };
@@ -333,6 +338,10 @@ const profile = command(
     })),
     patchSize: optional(option("--patch-size", "--patch", integer({ min: 1 }), {
       description: message`Side of the image patches in pixels (the model's).`,
+    })),
+    precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+      description:
+        message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
     })),
     steps: optional(option("--steps", integer({ min: 1, max: 1000 }), {
       description: message`Runs of the step that are measured (as many as take long enough).`,

@@ -36,7 +36,7 @@ export async function plan(
     : printError(new RangeError(planned.problem));
 }
 
-function planText({ plan, options: { batch, recompute } }: RunPlan): string {
+function planText({ plan, options: { batch, precision, recompute } }: RunPlan): string {
   const { bytes, phases, unsharedBytes, parameterCount, microBatch } = plan;
   const row = (name: string, value: string, note = "") =>
     `${name.padEnd(20)}${value.padStart(12)}  ${note}`.trimEnd();
@@ -60,7 +60,9 @@ function planText({ plan, options: { batch, recompute } }: RunPlan): string {
     size(
       "temporaries",
       bytes.temporaries,
-      `${formatBytes(unsharedBytes)} unshared; ${kept}${recompute ? ", recomputed" : ""}`,
+      `${formatBytes(unsharedBytes)} unshared; ${kept}${recompute ? ", recomputed" : ""}${
+        precision === "f16" ? ", f16" : ""
+      }`,
     ),
     size("uniforms", bytes.uniforms),
     size("total", bytes.total),

@@ -6,6 +6,7 @@
 
 import { preset, type PresetName } from "../models/config.ts";
 import { type SamplerName, samplers } from "../selection/samplers.ts";
+import type { Precision } from "../models/precision.ts";
 import { trainOptions } from "./train_options.ts";
 
 /** What a caller may leave out. */
@@ -16,6 +17,7 @@ export interface ProfileOptionsInput {
   readonly chunks?: number;
   readonly sampler?: SamplerName;
   readonly patchSize?: number;
+  readonly precision?: Precision;
 }
 
 /** The shapes of a step. */
@@ -29,6 +31,7 @@ export interface ProfiledStep {
   readonly sampler: SamplerName;
   /** In pixels. */
   readonly patchSize: number;
+  readonly precision: Precision;
 }
 
 /**
@@ -56,11 +59,13 @@ export function profileOptions(input: ProfileOptionsInput): ProfiledStep {
     // A small batch has no room for a training's default.
     chunks: input.chunks ?? (batch !== undefined && batch >= 1 && batch < 8 ? batch : undefined),
     patch: patchSize,
+    precision: input.precision,
     imageSize,
     poolSize: Number.MAX_SAFE_INTEGER, // nothing is drawn from a pool
   });
   const superBatch = samplers[sampler].scores
     ? Math.round(resolved.batch / (1 - filterRatio))
     : resolved.batch;
-  return { model, batch: resolved.batch, superBatch, chunks, sampler, patchSize };
+  const { precision } = resolved;
+  return { model, batch: resolved.batch, superBatch, chunks, sampler, patchSize, precision };
 }

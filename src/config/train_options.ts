@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { type LossName, lossNames } from "../losses/contrastive.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
+import { precisions } from "../models/precision.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
 import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { type SamplerName, samplerNames, samplers, samplerScore } from "../selection/samplers.ts";
@@ -55,6 +56,7 @@ const options = v.object({
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
     null,
   ),
+  precision: v.optional(oneOf(precisions), "f32"),
   recompute: v.optional(v.boolean("must be true or false"), false),
   memory: v.optional(v.nullable(positive), null),
   compare: v.optional(v.nullable(sampler), null),

@@ -13,7 +13,7 @@ import type { Shader } from "./shader.ts";
 import type { ConstantValues } from "./specialize.ts";
 
 /** Typed arrays that a buffer can be written from. */
-export type HostArray = Float32Array | Uint32Array | Int32Array | Uint8Array;
+export type HostArray = Float32Array | Float16Array | Uint32Array | Int32Array | Uint8Array;
 
 /** A range of a GPU buffer. */
 export interface BufferRange {
@@ -44,6 +44,8 @@ export interface AdapterTraits {
   readonly workgroupBytes: number;
   /** Invocations that a workgroup may have. */
   readonly workgroupInvocations: number;
+  /** Kernels may keep numbers in half precision (`shader-f16`). */
+  readonly halfPrecision: boolean;
 }
 
 /** What every WebGPU adapter can do. */
@@ -52,6 +54,7 @@ export const portableTraits: AdapterTraits = {
   subgroupSize: null,
   workgroupBytes: 16384,
   workgroupInvocations: 256,
+  halfPrecision: false,
 };
 
 /** Counts of what a device was asked for; tests hold a step against them. */
@@ -78,7 +81,10 @@ export class NoAdapterError extends Error {
   override name = "NoAdapterError";
 }
 
-const wantedFeatures = ["timestamp-query", "shader-f16"] as const;
+/** A feature that a device has where its adapter offers it. */
+export type OptionalFeature = "timestamp-query" | "shader-f16";
+
+const wantedFeatures: readonly OptionalFeature[] = ["timestamp-query", "shader-f16"];
 
 const wantedLimits = [
   "maxBufferSize",
@@ -148,9 +154,10 @@ export class Device implements Disposable {
   /**
    * Opens the adapter that the system offers, with all the limits that it offers.
    *
+   * @param options.without optional features to do without, as on an adapter that lacks them
    * @throws {NoAdapterError} when WebGPU is missing or offers no adapter
    */
-  static async open(): Promise<Device> {
+  static async open({ without = [] }: { without?: readonly OptionalFeature[] } = {}): Promise<Device> {
     if (!globalThis.navigator?.gpu) {
       throw new NoAdapterError(
         "This runtime has no WebGPU. Use Deno 2.9 or later, or a browser with WebGPU switched on.",
@@ -166,7 +173,7 @@ export class Device implements Disposable {
     const requiredLimits: Record<string, number> = {};
     for (const name of wantedLimits) requiredLimits[name] = adapter.limits[name];
     const requiredFeatures: GPUFeatureName[] = wantedFeatures.filter((feature) =>
-      adapter.features.has(feature)
+      adapter.features.has(feature) && !without.includes(feature)
     );
     const request = (features: GPUFeatureName[]) =>
       adapter.requestDevice({ requiredLimits, requiredFeatures: features });
@@ -176,7 +183,7 @@ export class Device implements Disposable {
   }
 
   /** Whether an optional feature was granted. */
-  has(feature: "timestamp-query" | "shader-f16"): boolean {
+  has(feature: OptionalFeature): boolean {
     return this.gpu.features.has(feature);
   }
 
@@ -230,15 +237,15 @@ export class Device implements Disposable {
   }
 
   /**
-   * The kernel of an entry point with its constants set; compiled once.
+   * The kernel of an entry point with its constants set and its `halved` aliases in half precision; compiled once.
    *
    * @internal
    */
-  kernel(shader: Shader, entry: string, constants: ConstantValues): Kernel {
-    const key = `${shader.name}.${entry} ${JSON.stringify(constants)}`;
+  kernel(shader: Shader, entry: string, constants: ConstantValues, halved: readonly string[] = []): Kernel {
+    const key = `${shader.name}.${entry} ${JSON.stringify(constants)} ${halved}`;
     let kernel = this.#kernels.get(key);
     if (!kernel) {
-      kernel = new Kernel(this, shader, entry, constants);
+      kernel = new Kernel(this, shader, entry, constants, halved);
       this.#kernels.set(key, kernel);
     }
     return kernel;
@@ -344,6 +351,7 @@ function traitsOf({ info }: GPUAdapter, gpu: GPUDevice, description: string): Ad
     subgroupSize: fixed && subgroupMinSize > 0 ? subgroupMinSize : null,
     workgroupBytes: gpu.limits.maxComputeWorkgroupStorageSize,
     workgroupInvocations: gpu.limits.maxComputeInvocationsPerWorkgroup,
+    halfPrecision: gpu.features.has("shader-f16"),
   };
 }
 

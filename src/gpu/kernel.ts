@@ -17,12 +17,19 @@ export class Kernel {
   readonly #layout: GPUBindGroupLayout;
   readonly #entry: EntryPoint;
 
-  /** Compiles; whether the GPU accepts it is known at the end of `Device.validated`. */
-  constructor(device: Device, shader: Shader, entryName: string, constants: ConstantValues) {
+  /** Compiles, with the `halved` aliases in half precision; whether the GPU accepts it is known at the end of `Device.validated`. */
+  constructor(
+    device: Device,
+    shader: Shader,
+    entryName: string,
+    constants: ConstantValues,
+    halved: readonly string[] = [],
+  ) {
     this.#device = device;
     this.label = `${shader.name}.${entryName}`;
     this.#entry = shader.entryPoints[entryName];
-    const code = enableLines(shader.source) + specialize(shader.source, constants);
+    const text = specialize(shader.source, constants, halved);
+    const code = enableLines(text) + text;
     const { gpu } = device;
     this.#layout = gpu.createBindGroupLayout({
       label: this.label,
@@ -64,11 +71,12 @@ export class Kernel {
 }
 
 /**
- * The `enable` lines that a text needs in this runtime. WGSL wants one for subgroups, but Deno's compiler has them
- * without and refuses the line.
+ * The `enable` lines that a text needs in this runtime. WGSL wants one for half precision, and one for subgroups; but
+ * these Deno's compiler has without, and refuses the line.
  */
 export function enableLines(source: string, inDeno: boolean = Object.hasOwn(globalThis, "Deno")): string {
-  return /\bsubgroup\w+\(/.test(source) && !inDeno ? "enable subgroups;\n" : "";
+  const half = /\b(f16|vec[234]h)\b/.test(source) ? "enable f16;\n" : "";
+  return /\bsubgroup\w+\(/.test(source) && !inDeno ? `${half}enable subgroups;\n` : half;
 }
 
 /** The bytes of a uniform block. */

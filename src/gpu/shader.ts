@@ -24,6 +24,8 @@ export interface StorageBinding {
   readonly index: number;
   /** WGSL type of one element, such as `f32` or `vec4f`. */
   readonly element: string;
+  /** The alias that the text declares the elements as, when they may lie in memory in half precision too. */
+  readonly stored?: string;
 }
 
 /** One `@compute` function and the resources that it uses. */

@@ -1,5 +1,5 @@
 /**
- * Rewrites the constants of a WGSL text and expands its marked loops.
+ * Rewrites the constants of a WGSL text and its aliases of stored types, and expands its marked loops.
  *
  * Both work on text, so that the files stay valid WGSL by themselves: without this step they run too, only slower.
  * Expansion matters because naga bounds every loop and clamps every run-time index into a private array; constant
@@ -16,7 +16,8 @@ export type ConstantValues = { readonly [name: string]: number | boolean | undef
  *
  * @param source WGSL text
  * @param constants new values; `undefined` keeps the text's own
- * @throws RangeError when the text declares no such constant
+ * @param halved aliases that are to name the half-precision form of their type
+ * @throws RangeError when the text declares no such constant or alias
  * @throws SyntaxError when a marked loop's bounds are not constant
  *
  * @example
@@ -25,8 +26,12 @@ export type ConstantValues = { readonly [name: string]: number | boolean | undef
  * specialize("const TILE: u32 = 4u;", { TILE: 8 }); // "const TILE: u32 = 8u;"
  * ```
  */
-export function specialize(source: string, constants: ConstantValues): string {
-  let text = source;
+export function specialize(
+  source: string,
+  constants: ConstantValues,
+  halved: readonly string[] = [],
+): string {
+  let text = halved.reduce(halve, source);
   for (const [name, value] of Object.entries(constants)) {
     if (value === undefined) continue;
     const declaration = new RegExp(`\\bconst ${name}: (u32|i32|f32|bool) = [^;]+;`);
@@ -39,6 +44,19 @@ export function specialize(source: string, constants: ConstantValues): string {
     text = text.replace(declaration, `const ${name}: ${found[1]} = ${literal(value, found[1])};`);
   }
   return expandLoops(text, declaredIntegers(text));
+}
+
+/** The text with an alias of f32 or a vector of it, maybe through another alias, turned into f16 or a vector of that. */
+function halve(text: string, alias: string): string {
+  const declaration = new RegExp(`\\balias ${alias} = (\\w+);`);
+  let type = declaration.exec(text)?.[1];
+  while (type && !/^(f32|vec[234]f)$/.test(type)) {
+    type = new RegExp(`\\balias ${type} = (\\w+);`).exec(text)?.[1];
+  }
+  if (!type) {
+    throw new RangeError(`Cannot halve "${alias}": the shader declares no such alias of f32 or its vectors`);
+  }
+  return text.replace(declaration, `alias ${alias} = ${type === "f32" ? "f16" : type.replace("f", "h")};`);
 }
 
 function literal(value: number | boolean, type: string): string {

@@ -11,13 +11,23 @@
 import { type AdapterTraits, type BufferRange, type HostArray, portableTraits } from "../gpu/device.ts";
 import { linearGrid, type Workgroups } from "../gpu/recorder.ts";
 import { add } from "../gpu/shaders.gen.ts";
-import type { Arguments, Constants, EntryName, Shader } from "../gpu/shader.ts";
-import { boundBytes, type DType, type Shape, Tensor, TensorStorage } from "./tensor.ts";
+import type { Arguments, Constants, EntryName, Shader, StorageBinding } from "../gpu/shader.ts";
+import {
+  boundBytes,
+  type DType,
+  elementBytes,
+  elementCount,
+  type Shape,
+  Tensor,
+  TensorStorage,
+} from "./tensor.ts";
 
 /** How one entry point is run. */
 export interface DispatchOptions<S extends Shader> {
   readonly workgroups: Workgroups;
   readonly constants?: Constants<S>;
+  /** Aliases of the text to turn into half precision, besides those under which such tensors are bound. */
+  readonly halved?: readonly string[];
   /** Floating-point operations of a matrix product or attention (a multiply-add counts 2); 0 for all else. */
   readonly flops?: number;
   /**
@@ -32,6 +42,8 @@ export interface Dispatch {
   readonly shader: Shader;
   readonly entry: string;
   readonly constants: { readonly [name: string]: number | boolean | undefined };
+  /** The aliases of the text that stand for half precision. */
+  readonly halved: readonly string[];
   /** Values of the uniform fields, if the entry point has a uniform block. */
   readonly uniform?: { readonly name: string; readonly values: { readonly [field: string]: number } };
   readonly reads: { readonly [binding: string]: Tensor };
@@ -84,6 +96,8 @@ export class Graph {
   readonly choices: Map<string, Choice> = new Map();
   readonly #tape: TapeEntry[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
+  /** How activations lie in memory that only matrix products and attention read. */
+  readonly activations: DType;
   readonly #recomputes: boolean;
   /** What {@link recomputable} parts have returned when recorded anew; nothing need write it again. */
   readonly #returnedAgain = new Set<TensorStorage>();
@@ -94,12 +108,17 @@ export class Graph {
    * An empty graph.
    *
    * @param target the adapter that it will run on; any adapter when left out
+   * @param options.activations how those lie in memory that only matrix products and attention read; f32 when left out
    * @param options.recompute trade time for memory: keep of every {@link recomputable} part only what it reads
    */
   constructor(
     readonly target: Target = { traits: portableTraits, tuned: new Map() },
-    { recompute = false }: { readonly recompute?: boolean } = {},
+    { activations = "f32", recompute = false }: {
+      readonly activations?: "f32" | "f16";
+      readonly recompute?: boolean;
+    } = {},
   ) {
+    this.activations = activations;
     this.#recomputes = recompute;
   }
 
@@ -122,7 +141,7 @@ export class Graph {
 
   /** A tensor that lives from its first write to its last use. */
   temporary(label: string, shape: Shape, dtype: DType = "f32"): Tensor {
-    return new Tensor(new TensorStorage(label, shape.reduce((a, b) => a * b, 4)), shape, dtype);
+    return new Tensor(new TensorStorage(label, elementCount(shape) * elementBytes(dtype)), shape, dtype);
   }
 
   /**
@@ -136,8 +155,9 @@ export class Graph {
   }
 
   /** A tensor with fixed contents. */
-  constant(label: string, shape: Shape, data: Float32Array | Uint32Array): Tensor {
-    const tensor = this.temporary(label, shape, data instanceof Uint32Array ? "u32" : "f32");
+  constant(label: string, shape: Shape, data: Float32Array | Float16Array | Uint32Array): Tensor {
+    const dtype = data instanceof Uint32Array ? "u32" : data instanceof Float32Array ? "f32" : "f16";
+    const tensor = this.temporary(label, shape, dtype);
     this.constants.push({ tensor, data });
     return tensor;
   }
@@ -186,7 +206,14 @@ export class Graph {
     const before = this.#tape.length, output = build();
     if (this.#tape.length === before) return output; // nothing in it is differentiable
     this.#tape.length = before;
-    const tracked = new Tensor(output.storage, output.shape, output.dtype, output.offsetBytes, true);
+    const tracked = new Tensor(
+      output.storage,
+      output.shape,
+      output.dtype,
+      output.offsetBytes,
+      true,
+      output.label,
+    );
     this.#tape.push({
       output: tracked,
       backward: (gradient) => {
@@ -227,6 +254,7 @@ export class Graph {
       shader,
       entry,
       constants: (options.constants ?? {}) as Dispatch["constants"],
+      halved: [...halvedAliases(shader, entry, { ...reads, ...writes }), ...options.halved ?? []],
       uniform,
       reads,
       writes,
@@ -247,7 +275,14 @@ export class Graph {
    */
   differentiate(output: Tensor, inputs: readonly Tensor[], backward: (gradient: Tensor) => void): Tensor {
     if (!this.tracks(inputs)) return output;
-    const tracked = new Tensor(output.storage, output.shape, output.dtype, output.offsetBytes, true);
+    const tracked = new Tensor(
+      output.storage,
+      output.shape,
+      output.dtype,
+      output.offsetBytes,
+      true,
+      output.label,
+    );
     this.#tape.push({ output: tracked, backward });
     return tracked;
   }
@@ -318,4 +353,33 @@ export class Graph {
   gradient(tensor: Tensor): Tensor | undefined {
     return this.#gradients.get(tensor);
   }
+}
+
+/**
+ * The aliases of a text under which an entry point is handed half-precision tensors.
+ *
+ * @throws TypeError when a binding cannot hold them, or two that share an alias are handed different types
+ */
+function halvedAliases(
+  shader: Shader,
+  entry: string,
+  bound: { readonly [binding: string]: Tensor },
+): readonly string[] {
+  const types = new Map<string, DType>();
+  for (const [name, { dtype, label }] of Object.entries(bound)) {
+    const { stored } = shader.entryPoints[entry].bindings[name] as StorageBinding;
+    if (dtype === "f16" && !stored) {
+      throw new TypeError(
+        `Cannot run "${shader.name}.${entry}" on f16: "${label}" is bound to "${name}", which is f32`,
+      );
+    }
+    if (!stored) continue;
+    if (types.has(stored) && types.get(stored) !== dtype) {
+      throw new TypeError(
+        `Cannot run "${shader.name}.${entry}": what is bound as ${stored} must be of one type, "${label}" is ${dtype}`,
+      );
+    }
+    types.set(stored, dtype);
+  }
+  return [...types].filter(([, dtype]) => dtype === "f16").map(([alias]) => alias);
 }

@@ -99,12 +99,12 @@ function command(
   dispatch: Dispatch,
   places: ReadonlyMap<TensorStorage, BufferRange>,
 ): Command {
-  const { shader, entry, constants, uniform, reads, writes, workgroups } = dispatch;
+  const { shader, entry, constants, halved, uniform, reads, writes, workgroups } = dispatch;
   const ranges: Record<string, BufferRange> = {};
   for (const [name, tensor] of [...Object.entries(reads), ...Object.entries(writes)]) {
     ranges[name] = rangeOf(tensor, places);
   }
-  const kernel = device.kernel(shader, entry, constants);
+  const kernel = device.kernel(shader, entry, constants, halved);
   const binding = uniformBinding(dispatch);
   if (!uniform || !binding) return { kernel, workgroups, ranges };
   return { kernel, workgroups, ranges, uniform: { name: uniform.name, binding, values: uniform.values } };

@@ -6,8 +6,13 @@
 
 import type { BufferRange } from "../gpu/device.ts";
 
-/** Element type; both take four bytes. */
-export type DType = "f32" | "u32";
+/** Element type. */
+export type DType = "f32" | "u32" | "f16";
+
+/** Bytes that one element takes. */
+export function elementBytes(dtype: DType): number {
+  return dtype === "f16" ? 2 : 4;
+}
 
 /** Lengths of a row-major tensor's axes, outermost first. */
 export type Shape = readonly number[];
@@ -34,17 +39,14 @@ export class Tensor {
     readonly offsetBytes = 0,
     /** Whether a gradient can reach anything trainable through this tensor. */
     readonly differentiable = false,
+    /** Name for errors, labels and the memory plan; the storage's unless it holds several tensors. */
+    readonly label: string = storage.label,
   ) {
     if (shape.some((length) => !Number.isInteger(length) || length < 1)) {
       throw new RangeError(
         `Cannot make "${storage.label}" of shape [${shape}]: every length must be 1 or more`,
       );
     }
-  }
-
-  /** Name for errors, labels and the memory plan. */
-  get label(): string {
-    return this.storage.label;
   }
 
   /** Number of elements. */
@@ -54,7 +56,7 @@ export class Tensor {
 
   /** Bytes that the elements take. */
   get sizeBytes(): number {
-    return this.size * 4;
+    return this.size * elementBytes(this.dtype);
   }
 
   /**
@@ -66,7 +68,7 @@ export class Tensor {
     if (elementCount(shape) !== this.size) {
       throw new TypeError(`Cannot reshape "${this.label}" from [${this.shape}] to [${shape}]: sizes differ`);
     }
-    return new Tensor(this.storage, shape, this.dtype, this.offsetBytes);
+    return new Tensor(this.storage, shape, this.dtype, this.offsetBytes, false, this.label);
   }
 
   /**
@@ -79,13 +81,13 @@ export class Tensor {
     if (from < 0 || to > count || from >= to) {
       throw new RangeError(`Cannot take rows ${from} … ${to} of "${this.label}", which has ${count}`);
     }
-    const offsetBytes = this.offsetBytes + from * elementCount(rest) * 4;
+    const offsetBytes = this.offsetBytes + from * elementCount(rest) * elementBytes(this.dtype);
     if (offsetBytes % 256 !== 0) {
       throw new RangeError(
         `Cannot take rows of "${this.label}" from ${from}: they start at byte ${offsetBytes}, which is no multiple of 256`,
       );
     }
-    return new Tensor(this.storage, [to - from, ...rest], this.dtype, offsetBytes);
+    return new Tensor(this.storage, [to - from, ...rest], this.dtype, offsetBytes, false, this.label);
   }
 }
 

@@ -7,7 +7,8 @@
 import { alignBinding, type BufferRange } from "../gpu/device.ts";
 import { allocate, type Memory } from "../gpu/memory.ts";
 import type { Graph } from "../graph/graph.ts";
-import { elementCount, type Shape, type Tensor, type TensorStorage } from "../graph/tensor.ts";
+import { elementCount, type Shape, Tensor, type TensorStorage } from "../graph/tensor.ts";
+import { convert } from "../ops/convert.ts";
 import { copyInto } from "../ops/gather.ts";
 import { normal, Stream, uniform } from "../random/philox.ts";
 
@@ -72,7 +73,8 @@ export class ParameterStore implements Disposable {
     const sizes: { decay: boolean; bytes: number }[] = [];
     for (const decay of [true, false]) {
       for (const spec of specs.filter((spec) => spec.decay === decay)) {
-        const bytes = alignBinding(elementCount(spec.shape) * 4);
+        // Half copies of the kernels start on the grid of bindings too.
+        const bytes = alignBinding(elementCount(spec.shape) * (decay ? 2 : 4)) * (decay ? 2 : 1);
         let group = sizes.length - 1;
         if (
           group < 0 || sizes[group].decay !== decay || sizes[group].bytes + bytes > memory.maxBindingBytes
@@ -102,13 +104,34 @@ export class ParameterStore implements Disposable {
     return this.specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   }
 
-  /** The tensor of every parameter in a graph; one call a graph, because gradients are looked up by tensor. */
+  /**
+   * The tensor of every parameter in a graph; one call a graph, because gradients are looked up by tensor.
+   *
+   * In a graph whose activations are f16 the kernels of linear layers are too: a copy that the graph makes first, of
+   * parameters that stay f32. Their gradients are f32.
+   */
   tensors(graph: Graph, { differentiable }: { differentiable: boolean }): ParameterTensors {
+    const copies = graph.activations === "f16" ? this.#halfCopies(graph) : [];
     const tensors = new Map<string, Tensor>();
     for (const { name, shape } of this.specs) {
-      tensors.set(name, graph.external(name, shape, this.range(name, "parameters"), { differentiable }));
+      const { group, offsetBytes } = this.#places.get(name)!, copy = copies[group];
+      tensors.set(
+        name,
+        copy
+          ? new Tensor(copy.storage, shape, copy.dtype, offsetBytes / 2, differentiable, name)
+          : graph.external(name, shape, this.range(name, "parameters"), { differentiable }),
+      );
     }
     return new ParameterTensors(tensors);
+  }
+
+  /** Records a half-precision copy of every group of kernels, which matrix products alone read. */
+  #halfCopies(graph: Graph): (Tensor | null)[] {
+    return this.groups.map(({ decay, size, parameters }, index) =>
+      decay
+        ? convert(graph, graph.external("parameters", [size], parameters), "f16", `kernels ${index} in f16`)
+        : null
+    );
   }
 
   /** Where a parameter, its gradient or its optimiser state lies. */

@@ -5,7 +5,7 @@
  */
 
 import type { Graph } from "../graph/graph.ts";
-import type { Tensor } from "../graph/tensor.ts";
+import type { DType, Tensor } from "../graph/tensor.ts";
 import { lastTokenAttention, selfAttention } from "../ops/attention.ts";
 import { lastTokens } from "../ops/gather.ts";
 import { layerNorm } from "../ops/layer_norm.ts";
@@ -61,15 +61,15 @@ export function blockSpecs(tower: string, { width, depth, hidden }: TowerConfig)
   }).flat();
 }
 
-/** A linear layer by name. */
+/** A linear layer by name; what it computes is f32 unless `dtype` says otherwise. */
 export function linearLayer(
   graph: Graph,
   parameters: ParameterTensors,
   name: string,
   x: Tensor,
-  residual?: Tensor,
+  { residual, dtype }: { residual?: Tensor; dtype?: DType } = {},
 ): Tensor {
-  return linear(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`), residual);
+  return linear(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`), residual, dtype);
 }
 
 /** A layer norm by name. */
@@ -120,10 +120,11 @@ export function transformer(
         parameters,
         `${name}.attention.qkv`,
         normLayer(graph, parameters, `${name}.norm1`, input),
+        { dtype: graph.activations },
       );
       const attended = (last ? lastTokenAttention : selfAttention)(graph, qkv, { examples, heads });
       const residual = last ? lastTokens(graph, input, tokens) : input;
-      const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, residual);
+      const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, { residual });
       return residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, mixed);
     });
   }

@@ -115,8 +115,12 @@ export function visionTower(
     return linear(graph, all, weight, parameters.get("image.pool.bias"));
   }
   // SigLIP's attention-pooling head: one learned query, then a residual MLP.
-  const query = linearLayer(graph, parameters, "image.pool.q", parameters.get("image.pool.probe"));
-  const keysAndValues = linearLayer(graph, parameters, "image.pool.kv", tokens);
+  const query = linearLayer(graph, parameters, "image.pool.q", parameters.get("image.pool.probe"), {
+    dtype: graph.activations,
+  });
+  const keysAndValues = linearLayer(graph, parameters, "image.pool.kv", tokens, {
+    dtype: graph.activations,
+  });
   const pooled = pooledAttention(graph, query, keysAndValues, { examples, heads });
   const projected = linearLayer(graph, parameters, "image.pool.out", pooled);
   return residualMlp(graph, parameters, { norm: "image.pool.norm", mlp: "image.pool.mlp" }, projected);

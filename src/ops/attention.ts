@@ -6,7 +6,7 @@ import {
   attentionTiledBackward,
 } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import { elementCount, type Shape, type Tensor } from "../graph/tensor.ts";
+import { type DType, elementCount, type Shape, type Tensor } from "../graph/tensor.ts";
 import {
   type AttentionGeometry,
   type AttentionVariantName,
@@ -172,7 +172,7 @@ function attentionCall(
   }
   const { label } = operands.kv;
   const results: Results = {
-    out: graph.temporary(`attention of ${label}`, [examples * queries, width]),
+    out: graph.temporary(`attention of ${label}`, [examples * queries, width], graph.activations),
     lse: graph.temporary(`lse of ${label}`, [examples * heads * queries]),
     products: examples * queries * keys * width,
   };
@@ -190,14 +190,16 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       `attention ${shapeClass(queries)}×${shapeClass(keys)} by ${headWidth} of ${
         shapeClass(examples * heads)
       }` +
-      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : ""),
+      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : "") + (kv.dtype === "f16" ? " f16" : ""),
     variants,
     record: (trial, variant) => {
       // Of very many examples, a part.
       const count = Math.max(1, Math.min(examples, Math.floor(MOST_TRIAL_ELEMENTS / (kv.size / examples))));
       const part = ({ shape: [rows, ...rest] }: Tensor): Shape => [rows / examples * count, ...rest];
-      const matrix = (label: string, shape: Shape) => trial.constant(label, shape, wave(elementCount(shape)));
-      const trialKv = matrix("kv", part(kv)), trialQ = self ? trialKv : matrix("q", q.shape);
+      const matrix = (label: string, shape: Shape, dtype: DType) =>
+        trial.constant(label, shape, wave(elementCount(shape), dtype));
+      const trialKv = matrix("kv", part(kv), kv.dtype),
+        trialQ = self ? trialKv : matrix("q", q.shape, q.dtype);
       const everything = mask && trial.constant("mask", part(mask), new Uint32Array(count * keys).fill(1));
       const call = attentionCall(
         trial,
@@ -207,7 +209,7 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       );
       const dkv = trial.temporary("dkv", trialKv.shape);
       const dq = self ? dkv : trial.temporary("dq", [count, queries * heads * headWidth]);
-      call.backward(matrix("dout", call.out.shape), dq, dkv);
+      call.backward(matrix("dout", call.out.shape, "f32"), dq, dkv);
       return dkv;
     },
   }) as AttentionVariantName;

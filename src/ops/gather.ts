@@ -9,7 +9,7 @@ import { BINDING_ALIGNMENT } from "../gpu/device.ts";
 import { linearGrid } from "../gpu/recorder.ts";
 import { gather as shader } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import { elementCount, type Tensor } from "../graph/tensor.ts";
+import { elementBytes, elementCount, type Tensor } from "../graph/tensor.ts";
 
 const WORKGROUP = 64;
 
@@ -39,7 +39,9 @@ export function gatherRows(graph: Graph, x: Tensor, indices: Tensor): Tensor {
  */
 export function takeRows(graph: Graph, x: Tensor, from: number, to: number): Tensor {
   const rest = x.shape.slice(1), width = elementCount(rest);
-  if ((x.offsetBytes + from * width * 4) % BINDING_ALIGNMENT === 0) return x.rows(from, to);
+  if ((x.offsetBytes + from * width * elementBytes(x.dtype)) % BINDING_ALIGNMENT === 0) {
+    return x.rows(from, to);
+  }
   const y = graph.temporary(`rows of ${x.label}`, [to - from, ...rest], x.dtype);
   const params = { size: y.size, width, every: 1, first: from };
   graph.dispatch(shader, "forward", { params, x, indices: graph.nothing, y }, {

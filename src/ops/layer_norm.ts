@@ -32,7 +32,7 @@ function plan({ subgroupSize, software }: AdapterTraits, rows: number, width: nu
  * @param x [M, D], D a multiple of 4
  * @param weight [D]
  * @param bias [D]
- * @returns [M, D]
+ * @returns [M, D], stored as the graph's activations
  * @throws TypeError when D is no multiple of 4, or weight and bias have another length
  */
 export function layerNorm(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
@@ -45,7 +45,7 @@ export function layerNorm(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor)
     );
   }
   const label = weight.label.replace(/\.weight$/, "");
-  const y = graph.temporary(label, x.shape);
+  const y = graph.temporary(label, x.shape, graph.activations);
   const statistics = graph.temporary(`${label} mean and rstd`, [rows, 2]);
   const { shader, constants, teams, workgroups } = plan(graph.target.traits, rows, width);
   const params = { rows };

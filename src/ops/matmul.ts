@@ -5,7 +5,7 @@
  */
 
 import type { Graph } from "../graph/graph.ts";
-import { expectShape, type Tensor } from "../graph/tensor.ts";
+import { type DType, expectShape, type Tensor } from "../graph/tensor.ts";
 import { type MatmulShape, type MatmulVariant, matmulVariants } from "./matmul_variants.ts";
 import { sumRows } from "./sum_rows.ts";
 import { MOST_TRIAL_ELEMENTS, shapeClass, wave } from "./trial.ts";
@@ -28,6 +28,8 @@ export interface MatmulOptions {
   readonly addend?: Tensor | null;
   /** Also sum op(B) over k; with a tensor [N], which is added. */
   readonly columnSums?: { readonly label: string; readonly addend: Tensor | null };
+  /** How the product lies in memory; f32 when left out. It is summed in f32 either way. */
+  readonly dtype?: DType;
   /** Name of the product. */
   readonly label?: string;
   /** Takes this variant instead of the tuned or default one. */
@@ -64,21 +66,30 @@ export function matmul(graph: Graph, a: Tensor, b: Tensor, options: MatmulOption
 export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOptions = {}): MatmulResult {
   const shape = shapeOf(a, b, options);
   const { m, n, batch } = shape;
-  const { bias = null, addend = null, geluBackward = null, gelu, columnSums = null, label = "product" } =
-    options;
+  const {
+    bias = null,
+    addend = null,
+    geluBackward = null,
+    gelu,
+    columnSums = null,
+    dtype = "f32",
+    label = "product",
+  } = options;
   if (bias) expectShape(bias, [n], "bias");
   if (bias && columnSums) throw new TypeError(`"${label}" cannot have both a bias and column sums`);
   const addendRows = addend ? addend.size / n : 1;
   const finishes = options.scale !== undefined || bias !== null || gelu !== undefined ||
-    geluBackward !== null;
+    geluBackward !== null || dtype !== "f32";
   const splittable = !finishes && (addend === null || addendRows === m);
   const variant = chooseVariant(graph, shape, splittable, options.variant);
   const { splits } = variant;
 
   const split = splits > 1;
   const whole = a.shape.length === 3 ? [batch, m, n] : [m, n];
-  const c = split ? graph.temporary(`parts of ${label}`, [splits, m * n]) : graph.temporary(label, whole);
-  const saved = gelu === "save" ? graph.temporary(`${label} before GELU`, whole) : null;
+  const c = split
+    ? graph.temporary(`parts of ${label}`, [splits, m * n])
+    : graph.temporary(label, whole, dtype);
+  const saved = gelu === "save" ? graph.temporary(`${label} before GELU`, whole, dtype) : null;
   const sums = columnSums &&
     graph.temporary(columnSums.label, split ? [splits, n] : [n]);
   const sumsAddend = columnSums?.addend ?? null;
@@ -123,6 +134,7 @@ export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOpti
         SPLIT: split,
         ...variant.constants,
       },
+      halved: variant.halved,
       flops: 2 * batch * m * n * k,
     },
   );
@@ -150,7 +162,7 @@ function shapeOf(
         `"${label ?? "product"}": inner size is ${inner}, expected ${k}`,
     );
   }
-  return { m, n, k, batch, transposeA, transposeB };
+  return { m, n, k, batch, transposeA, transposeB, dtypes: [a.dtype, b.dtype] };
 }
 
 function chooseVariant(
@@ -171,22 +183,22 @@ function chooseVariant(
   };
   if (forced !== undefined) return byName(forced);
   if (variants.length === 1) return variants[0];
-  const { m, n, k, batch, transposeA, transposeB } = shape;
+  const { m, n, k, batch, transposeA, transposeB, dtypes = ["f32", "f32"] } = shape;
   const form = `${transposeA ? "T" : "N"}${transposeB ? "T" : "N"}`;
   const lengths = [m, n, k].map(shapeClass).join("×");
   return byName(graph.choose({
-    key: `matmul ${form} ${lengths}${batch > 1 ? ` of ${shapeClass(batch)}` : ""}${
-      splittable ? "" : ", finished"
-    }`,
+    key: `matmul ${form} ${lengths}${dtypes.includes("f16") ? ` ${dtypes.join("·")}` : ""}${
+      batch > 1 ? ` of ${shapeClass(batch)}` : ""
+    }${splittable ? "" : ", finished"}`,
     variants: variants.map(({ name }) => name),
     record: (trial, variant) => {
       const { m, n, k } = trialShape(shape);
-      const matrix = (label: string, rows: number, columns: number) => {
+      const matrix = (label: string, dtype: DType, rows: number, columns: number) => {
         const sizes = batch > 1 ? [batch, rows, columns] : [rows, columns];
-        return trial.constant(label, sizes, wave(batch * rows * columns));
+        return trial.constant(label, sizes, wave(batch * rows * columns, dtype));
       };
-      const a = transposeA ? matrix("a", k, m) : matrix("a", m, k);
-      const b = transposeB ? matrix("b", n, k) : matrix("b", k, n);
+      const a = transposeA ? matrix("a", dtypes[0], k, m) : matrix("a", dtypes[0], m, k);
+      const b = transposeB ? matrix("b", dtypes[1], n, k) : matrix("b", dtypes[1], k, n);
       return matmul(trial, a, b, { transposeA, transposeB, variant });
     },
   }));
@@ -238,11 +250,19 @@ export function contributeWeightGradients(
  * @param weight [K, N]
  * @param bias [N]
  * @param residual [R, N], M a multiple of R: added to row r as its row r mod R
+ * @param dtype how y lies in memory; f32 when left out
  * @returns [M, N]
  */
-export function linear(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor, residual?: Tensor): Tensor {
+export function linear(
+  graph: Graph,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  residual?: Tensor,
+  dtype?: DType,
+): Tensor {
   const label = weight.label.replace(/\.weight$/, "");
-  const y = matmul(graph, x, weight, { bias, addend: residual, label });
+  const y = matmul(graph, x, weight, { bias, addend: residual, label, dtype });
   return graph.differentiate(y, [x, weight, bias, ...(residual ? [residual] : [])], (dy) => {
     graph.contribute(
       x,

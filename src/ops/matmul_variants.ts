@@ -7,6 +7,8 @@
 import type { AdapterTraits } from "../gpu/device.ts";
 import { matmulDirect, matmulScalar, matmulSubgroup, matmulTiled } from "../gpu/shaders.gen.ts";
 
+import type { DType } from "../graph/tensor.ts";
+
 /** A matrix product: C [M, N] sums over K, `batch` times. */
 export interface MatmulShape {
   readonly m: number;
@@ -15,14 +17,18 @@ export interface MatmulShape {
   readonly batch: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** How the operands are stored; f32 when left out. */
+  readonly dtypes?: readonly [a: DType, b: DType];
 }
 
 /** A kernel with its constants, and what one workgroup computes. */
 export interface MatmulVariant {
-  /** Such as `tiled 128×128×8 by 8×8, k in 4`. */
+  /** Such as `tiled 128×128×8 by 8×8, packed, k in 4`. */
   readonly name: string;
   readonly shader: typeof matmulScalar | typeof matmulDirect | typeof matmulSubgroup | typeof matmulTiled;
-  readonly constants: { readonly [name: string]: number };
+  readonly constants: { readonly [name: string]: number | boolean };
+  /** Aliases of the text that stand for half precision. */
+  readonly halved?: readonly string[];
   /** Rows and columns of C that a workgroup computes. */
   readonly tile: readonly [rows: number, columns: number];
   /** Parts that k is cut into, each summed by workgroups of its own and added afterwards. */
@@ -76,6 +82,12 @@ function tiled(
   };
 }
 
+/** The same kernel that multiplies, and adds a tile's products, in half precision. */
+function packed(variant: MatmulVariant): MatmulVariant {
+  const constants = { ...variant.constants, PACKED: true };
+  return { ...variant, name: `${variant.name}, packed`, constants, halved: ["Packed"] };
+}
+
 /** The same kernel with k cut into parts, for products with few tiles and a long sum. */
 function split(variant: MatmulVariant, splits: number): MatmulVariant {
   return { ...variant, name: `${variant.name}, k in ${splits}`, splits };
@@ -95,7 +107,7 @@ const LEAST_SHARE = 128;
 
 function fits({ shader, constants }: MatmulVariant, traits: AdapterTraits): boolean {
   if (shader !== matmulTiled) return true;
-  const { ROWS, COLUMNS, GROUP_ROWS, GROUP_COLUMNS, TILE_K } = constants;
+  const { ROWS, COLUMNS, GROUP_ROWS, GROUP_COLUMNS, TILE_K } = constants as Record<string, number>;
   return GROUP_ROWS * GROUP_COLUMNS <= traits.workgroupInvocations &&
     (ROWS * GROUP_ROWS + COLUMNS * GROUP_COLUMNS) * TILE_K * 4 <= traits.workgroupBytes;
 }
@@ -139,8 +151,11 @@ export function matmulVariants(
   const fitting = tiles.filter((variant) => fits(variant, traits));
   const busy = fitting.find((variant) => groupsOf(variant) >= BUSY_GROUPS) ?? fitting.at(-1)!;
   const preferred = cuts(busy)[0] ?? busy;
+  // Never the default: it rounds every product, and how fast it is differs more than tiles do.
+  const halves = traits.halfPrecision && shape.dtypes?.every((dtype) => dtype === "f16");
   const others = [
     ...fitting.flatMap((variant) => [variant, ...cuts(variant)]),
+    ...(halves ? fitting.map(packed) : []),
     tiled(8, 8, 16, 16, 16),
     direct(8, 8, 8, 8),
     direct(4, 8, 16, 8),

@@ -33,6 +33,7 @@ export function mlp(
   const { product: hidden, saved } = multiply(graph, x, first.weight, {
     bias: first.bias,
     gelu: graph.tracks(inputs) ? "save" : "apply",
+    dtype: graph.activations,
     label: layerName(first),
   });
   const y = matmul(graph, hidden, second.weight, {

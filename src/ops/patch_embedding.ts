@@ -49,7 +49,7 @@ export function embedPatches(
     );
   }
   const batch = pixels.shape[0], side = imageSize / patchSize, length = patchSize * patchSize * 3;
-  const patches = graph.temporary("patches", [batch * side * side, length]);
+  const patches = graph.temporary("patches", [batch * side * side, length], graph.activations);
   const params = { image: imageSize, patch_size: patchSize };
   if (patchSize * 3 % 4 === 0) {
     const words = patches.size / 4;

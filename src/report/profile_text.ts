@@ -24,12 +24,12 @@ const milliseconds = (value: number) =>
 
 /** What was run, in words. */
 export function describeStep(
-  { model, batch, superBatch, sampler, chunks, patchSize }: StepProfile["options"],
+  { model, batch, superBatch, sampler, chunks, patchSize, precision }: StepProfile["options"],
 ) {
   const { scores, chunked } = samplers[sampler];
   const pairs = scores ? `${batch} of ${superBatch} pairs` : `${batch} pairs`;
   const chosen = `${sampler}, ${pairs}${chunked ? ` in ${chunks} chunks` : ""}`;
-  return `${model}, ${chosen}, patches of ${patchSize}`;
+  return `${model}, ${chosen}, patches of ${patchSize}${precision === "f16" ? ", f16" : ""}`;
 }
 
 /** The adapter's roofs, one line each, named. */

@@ -11,6 +11,7 @@ import type { LossName } from "../losses/contrastive.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
 import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
+import type { Precision } from "../models/precision.ts";
 import { type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
 import { evaluate, type TestSet } from "./evaluate.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
@@ -45,6 +46,8 @@ export interface ArmOptions {
   readonly warmUp: number;
   /** Examples whose activations are kept at a time; all when left out. */
   readonly microBatch?: number;
+  /** How activations and kernels are stored; f32 when left out. */
+  readonly precision?: Precision;
   /** Keep of every block only its input; false when left out. */
   readonly recompute?: boolean;
   /** Reference embeddings of the whole data set, where the score counts the reference. */

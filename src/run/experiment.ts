@@ -57,7 +57,7 @@ export function newModel({ device }: Experiment, options: PlannedOptions): DualE
 export async function prepareReference(experiment: Experiment): Promise<PreparedReference> {
   const { hooks, device, data, files } = experiment;
   const options = referenceOptions(experiment.options);
-  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2 } = options;
+  const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2, precision } = options;
   const key = await contentKey({
     config: modelConfig(options),
     data: referenceSet(data, options).hash,
@@ -69,6 +69,7 @@ export async function prepareReference(experiment: Experiment): Promise<Prepared
     warmUp,
     loss,
     beta2,
+    precision,
     version: 2,
   });
   let model = await keptReference(device, files, key);

@@ -9,6 +9,7 @@ import { measurePeaks, type Peaks } from "../gpu/peaks.ts";
 import { median } from "../gpu/timing.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
+import type { Precision } from "../models/precision.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 import { type StepProfile, summariseProfile } from "../train/profile.ts";
 import { randomSuperBatch } from "../train/random_batch.ts";
@@ -31,6 +32,8 @@ export interface ProfileStepOptions {
   readonly patchSize: number;
   /** Examples whose activations are kept at a time; all when left out. */
   readonly microBatch?: number;
+  /** How activations and kernels are stored; f32 when left out. */
+  readonly precision?: Precision;
   /** Runs of the step that are measured; as many as take long enough when left out. */
   readonly steps?: number;
 }
@@ -43,12 +46,22 @@ const CPU_STEPS = 8;
  * step depends on what the numbers are.
  *
  * @param onStage is told what is measured next
- * @throws RangeError when the options do not fit together, or the adapter's limits are too small
+ * @throws RangeError when the options do not fit together, or the adapter's limits are too small or it lacks the precision
  */
 export async function profileStep(
   device: Device,
-  { model: name, config, batch, superBatch, sampler, chunks, patchSize, microBatch, steps }:
-    ProfileStepOptions,
+  {
+    model: name,
+    config,
+    batch,
+    superBatch,
+    sampler,
+    chunks,
+    patchSize,
+    microBatch,
+    precision = "f32",
+    steps,
+  }: ProfileStepOptions,
   { peaks, onStage = () => {} }: { peaks?: Peaks; onStage?: (stage: string) => void } = {},
 ): Promise<StepProfile> {
   onStage("compiling the step");
@@ -62,6 +75,7 @@ export async function profileStep(
     chunks,
     patchSize,
     microBatch,
+    precision,
     seed: 1,
     learningRate: 1e-6,
     reference: { logitScale: 10, logitBias: -10, width },
@@ -89,7 +103,7 @@ export async function profileStep(
   const profile = await trainer.profile({ runs: steps });
   return {
     adapter: device.adapter.description,
-    options: { model: name, batch, superBatch, sampler, chunks, patchSize },
+    options: { model: name, batch, superBatch, sampler, chunks, patchSize, precision },
     peaks,
     ...summariseProfile(profile, peaks),
     cpu: {

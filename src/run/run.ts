@@ -103,6 +103,7 @@ async function runStages(
     run: folder.path,
     arm: options.sampler,
     adapter: device.adapter.description,
+    precision: options.precision,
     steps: options.steps,
     trainedExamples: result.trainedExamples,
     drawnExamples: result.drawnExamples,

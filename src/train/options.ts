@@ -11,6 +11,7 @@ import { adamWDefaults, type AdamWOptions } from "../optim/adamw.ts";
 import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { countedModels, type SamplerName, samplerScore } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
+import type { Precision } from "../models/precision.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Settings of a training. */
@@ -64,6 +65,11 @@ export interface TrainerOptions {
    * embedded once more.
    */
   readonly microBatch?: number;
+  /**
+   * How kernels of linear layers and activations are stored; `f32` when left out. `f16` takes about half their memory
+   * and needs the adapter's feature `shader-f16`.
+   */
+  readonly precision?: Precision;
   /** Keep of every transformer block only its input, and compute the rest again in the reverse walk; false when left out. */
   readonly recompute?: boolean;
   /** What is trained, and what the scores are of; `sigmoid` when left out. */
@@ -107,6 +113,7 @@ export function resolveTrainerOptions(
     scoreDrop: 0,
     coarseShare: 0,
     microBatch: options.batch,
+    precision: "f32" as const,
     recompute: false,
     loss: "sigmoid" as const,
     optimizer: adamWDefaults,

@@ -6,6 +6,7 @@
 
 import type { Peaks } from "../gpu/peaks.ts";
 import { type DispatchProfile, isProduct, type ProgramProfile } from "../graph/profile.ts";
+import type { Precision } from "../models/precision.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 
 /** Work in a time, against the roofs. */
@@ -52,6 +53,7 @@ export interface StepProfile {
     readonly sampler: SamplerName;
     readonly chunks: number;
     readonly patchSize: number;
+    readonly precision: Precision;
   };
   /** The roofs. */
   readonly peaks: Peaks;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Precision } from "../models/precision.ts";
 import type { Evaluation, RetrievalScore } from "../eval/evaluation.ts";
 import type { SamplerName } from "../selection/samplers.ts";
 
@@ -90,6 +91,8 @@ export interface RunSummary {
   arm: Arm;
   /** The adapter's description. */
   adapter: string;
+  /** How activations and kernels were stored. */
+  precision: Precision;
   steps: number;
   trainedExamples: number;
   drawnExamples: number;

@@ -26,6 +26,7 @@ import type { ScoreName } from "../selection/scores.ts";
 import type { Selection } from "../selection/selection.ts";
 import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
+import { expectPrecision, type Precision } from "../models/precision.ts";
 import { maxSegments } from "./token_index.ts";
 
 /** What decides the shapes and rules of a step. */
@@ -54,6 +55,8 @@ export interface StepOptions extends CoTraining {
   readonly scoreBatch: number;
   /** Examples whose activations are kept at a time, m; b when left out. */
   readonly microBatch?: number;
+  /** How activations and the kernels that products read are stored; f32 when left out. */
+  readonly precision?: Precision;
   /** Keep of every transformer block only its input; false when left out. */
   readonly recompute?: boolean;
 }
@@ -131,7 +134,7 @@ export async function compileStep(
  * Records the step.
  *
  * @param owned receives the buffers around the step as they are made
- * @throws RangeError when batch, super-batch, chunks and patches do not fit
+ * @throws RangeError when batch, super-batch, chunks and patches do not fit, or the adapter lacks the precision
  */
 export function recordStep(
   memory: Memory,
@@ -139,6 +142,7 @@ export function recordStep(
   options: StepOptions,
   owned: GPUBuffer[] = [],
 ): RecordedStep {
+  expectPrecision(options.precision ?? "f32", memory.traits);
   const { config, superBatch, batch, score } = options;
   const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
   const allocateWords = (label: string, words: number): BufferRange => {
@@ -164,7 +168,7 @@ export function recordStep(
   const indices = new Ring(memory, "selected indices", options.ringCapacity, batch);
   owned.push(scalars.range.buffer, indices.range.buffer);
 
-  const graph = new Graph(memory, { recompute: options.recompute });
+  const graph = new Graph(memory, { activations: options.precision, recompute: options.recompute });
   const external = (name: keyof StepInputs, shape: Shape, dtype: DType = "f32") =>
     graph.external(name, shape, inputs[name], { dtype });
   const superBatchTensors: BatchTensors = {
@@ -178,7 +182,7 @@ export function recordStep(
     logitBias: external("referenceBias", [1]),
   };
   const step = external("step", [STEP_BYTES / 4], "u32");
-  const parameters = learner.tensors(graph, { differentiable: true });
+  const parameters = graph.phase("convert", () => learner.tensors(graph, { differentiable: true }));
 
   const counted = countedModels(score);
   const scored = counted.learner

@@ -104,6 +104,7 @@ export class Trainer implements Disposable {
    * Compiles the step for a model; its parameters are trained in place.
    *
    * @throws RangeError when batch, super-batch and chunks do not fit, or the adapter's limits are too small
+   * @throws RangeError when the precision is `f16` and the adapter does not offer `shader-f16`
    * @throws RangeError when steps, learning rate, gain or micro-batch are no sensible numbers, or a name is unknown
    * @throws TypeError when the model cannot be trained, or the score counts a reference and none is given
    */
@@ -222,7 +223,9 @@ export class Trainer implements Disposable {
       if (finite !== 1 || !Number.isFinite(loss)) {
         throw new DivergenceError(
           `The loss was ${loss} and the gradient's norm ${gradientNorm} in step ${step}: training cannot go on. ` +
-            `Use a lower learning rate.`,
+            `Use a lower learning rate${
+              this.options.precision === "f16" ? ", or f32 (--precision f32)" : ""
+            }.`,
         );
       }
       return {

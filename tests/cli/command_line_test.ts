@@ -27,13 +27,11 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --recompute --memory 8GiB --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9 --reference-data pool --reference-preset midi"
-      .split(
-        " ",
-      ),
-    ..."--micro-batch 8 --recompute --memory 8GiB --score hard-learner --loss softmax --iterations 9".split(
+    ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
       " ",
     ),
+    ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
+    ..."--reference-data pool --reference-preset midi".split(" "),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -55,6 +53,7 @@ Deno.test("train takes every option by its name", () => {
     referencePreset: "midi",
     coarseShare: 0.25,
     microBatch: 8,
+    precision: "f16",
     recompute: true,
     memory: 8 * 2 ** 30,
     preset: "mini",

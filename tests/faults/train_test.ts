@@ -18,6 +18,7 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
       "evaluation",
       "flops",
       "loss",
+      "precision",
       "reference",
       "run",
       "seconds",
@@ -71,10 +72,20 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
     assert.deepEqual([typeof microBatch, recompute], ["number", true], "what was chosen is written down");
     const page = Deno.readTextFileSync(`${apart.run}/report.html`);
     assert.match(page, new RegExp(`--micro-batch ${microBatch} --recompute --memory ${20 * 2 ** 20}`));
+
+    // In half precision: close to it, with a reference of its own; the run says so.
+    const half = await superbatch(tinyTraining(folder, "--json", "--precision", "f16"));
+    assert.equal(half.code, 0, half.error);
+    const rounded: RunSummary = JSON.parse(half.out);
+    assert.deepEqual([summary.precision, rounded.precision], ["f32", "f16"]);
+    assert.notEqual(rounded.loss.last, summary.loss.last);
+    assert.ok(Math.abs(rounded.loss.last / summary.loss.last - 1) < 0.01);
+    assert.ok(rounded.flops.referenceTrain > 0, "the f32 reference is not taken for it");
+    assert.match(Deno.readTextFileSync(`${rounded.run}/report.html`), /--precision f16/);
     const refused = await superbatch(tinyTraining(folder, "--memory", "1MiB"));
     assert.equal(refused.code, 1);
     assert.match(refused.error, /Error: This does not fit: the step takes .*, more than the 1 MiB/);
-    assert.equal(runFolders(folder).length, 3, "nothing is made when the step does not fit");
+    assert.equal(runFolders(folder).length, 4, "nothing is made when the step does not fit");
 
     const evaluated = await superbatch(["eval", run, "--json", "--quiet"]);
     assert.equal(evaluated.code, 0, evaluated.error);

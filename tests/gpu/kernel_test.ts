@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { packUniform } from "../../src/gpu/kernel.ts";
+import { enableLines, packUniform } from "../../src/gpu/kernel.ts";
 import { gelu, matmulScalar as matmul } from "../../src/gpu/shaders.gen.ts";
 import type { UniformBinding } from "../../src/gpu/shader.ts";
 import { sharesDevice, testDevice } from "./device.ts";
@@ -36,6 +36,26 @@ Deno.test({ name: "a kernel is compiled once for the same constants", ...sharesD
   assert.equal(kernels[0], kernels[1]);
   assert.notEqual(kernels[0], kernels[2]);
   assert.equal(device.counters.pipelinesCreated - before, 2);
+});
+
+Deno.test({ name: "a kernel in half precision is another kernel", ...sharesDevice }, async () => {
+  const device = await testDevice();
+  const halved = ["StoredA", "StoredC"];
+  const kernel = () => device.kernel(matmul, "forward", {}, halved);
+  assert.equal(await device.validated("a kernel in half precision", kernel), kernel());
+  assert.notEqual(kernel(), device.kernel(matmul, "forward", {}));
+});
+
+Deno.test("a text enables what it uses, and Deno has subgroups without", () => {
+  assert.equal(enableLines("alias Stored = vec4f;", false), "");
+  for (const type of ["f16", "vec2h", "vec4h"]) {
+    for (const inDeno of [false, true]) {
+      assert.equal(enableLines(`alias Stored = ${type};`, inDeno), "enable f16;\n");
+    }
+  }
+  const both = "fn f(x: vec4h) { subgroupAdd(1); }";
+  assert.equal(enableLines(both, false), "enable f16;\nenable subgroups;\n");
+  assert.equal(enableLines(both, true), "enable f16;\n");
 });
 
 Deno.test({ name: "a binding that is missing is refused by name", ...sharesDevice }, async () => {

@@ -19,6 +19,22 @@ Deno.test("a constant that is not declared is refused by name", () => {
   }
 });
 
+Deno.test("an alias is halved, also one of another alias, and nothing else", () => {
+  const source =
+    "alias Vector = vec4f;\nalias StoredA = Vector;\nalias StoredB = f32;\nalias StoredC = vec2f;";
+  assert.equal(specialize(source, {}), source);
+  assert.equal(
+    specialize(source, {}, ["StoredA", "StoredB", "StoredC"]),
+    "alias Vector = vec4f;\nalias StoredA = vec4h;\nalias StoredB = f16;\nalias StoredC = vec2h;",
+  );
+  for (const alias of ["StoredD", "Stored", "Index"]) {
+    assert.throws(() => specialize(`${source}\nalias Index = u32;`, {}, [alias]), {
+      name: "RangeError",
+      message: new RegExp(`"${alias}"`),
+    });
+  }
+});
+
 /** What a text has between its lines. */
 const dense = (text: string) => text.replace(/\s+/g, "");
 

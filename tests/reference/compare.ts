@@ -10,6 +10,8 @@ import assert from "node:assert/strict";
 const EPSILON = 2 ** -23;
 /** Room for a few roundings a term, and for exp and division, which WGSL lets be off by several units. */
 const FACTOR = 4;
+/** Spacing of f16 at 1: a number that is stored as one is off by a unit at most, however the adapter rounds. */
+const HALF_EPSILON = 2 ** -10;
 /** What is zero to f32 in sums of numbers around 1; near-cancelling results have no relative precision. */
 const ABSOLUTE = 1e-7;
 
@@ -21,10 +23,13 @@ export interface Tolerance {
   readonly name: string;
   /** Size of the numbers that are summed; the largest |expected| unless told. */
   readonly scale?: number;
+  /** How many of the terms were computed and stored in half precision; 1 for a result that is itself. 0 unless told. */
+  readonly halves?: number;
 }
 
 /**
- * Asserts |actual − expected| ≤ 1e-7 + 4 · ε · √K · scale for every element, ε = 2⁻²³. NaN never passes.
+ * Asserts |actual − expected| ≤ 1e-7 + (4 · ε · √K + η · √H) · scale for every element, ε = 2⁻²³, η = 2⁻¹⁰, H numbers in
+ * half precision. NaN never passes.
  *
  * @returns the largest share of the budget that was used, 0 … 1
  * @throws AssertionError with the worst index, both values and the share of the budget
@@ -43,7 +48,8 @@ export function assertClose(
   let largest = 0;
   for (let i = 0; i < expected.length; i++) largest = Math.max(largest, Math.abs(expected[i]));
   const scale = tolerance.scale ?? largest;
-  const budget = ABSOLUTE + FACTOR * EPSILON * Math.sqrt(reduction) * scale;
+  const share16 = HALF_EPSILON * Math.sqrt(tolerance.halves ?? 0);
+  const budget = ABSOLUTE + (FACTOR * EPSILON * Math.sqrt(reduction) + share16) * scale;
   assert.ok(Number.isFinite(budget), `${name}: the expected values or the scale are not finite`);
   let worst = -1, share = 0, failures = 0;
   for (let i = 0; i < expected.length; i++) {

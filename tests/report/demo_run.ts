@@ -66,6 +66,7 @@ export const demoSnapshots: SelectionSnapshot[] = [1, 60, 120].map((step) => ({
 export const demoSummary: RunSummary = {
   run: "runs/2026-01-02-030405-demo",
   arm: "joint",
+  precision: "f32",
   adapter: "llvmpipe (LLVM 15.0.6, 256 bits)",
   steps: 120,
   trainedExamples: 7680,

@@ -23,6 +23,13 @@ for (
     joint: jointOptions,
     "joint, micro-batched": { ...jointOptions, microBatch: 3 },
     "joint, at two resolutions": { ...jointOptions, patchSize: 2, scorePatchSize: 4, coarseShare: 0.5 },
+    "joint, f16": { ...jointOptions, precision: "f16" },
+    "uniform, f16, micro-batched, recomputed": {
+      ...uniformOptions,
+      precision: "f16",
+      microBatch: 2,
+      recompute: true,
+    },
     "uniform, micro-batched, recomputed": { ...uniformOptions, microBatch: 2, recompute: true },
   })
 ) {
@@ -65,6 +72,29 @@ Deno.test("micro-batches and recomputation each lower the planned memory of a de
   // A micro-batch's own number is no matter: its activations are dead before the next.
   const twice = large({ batch: 64, microBatch: 4 });
   assert.ok(temporaries(twice) < 1.02 * temporaries(parts));
+});
+
+Deno.test("half precision lowers the planned memory of a deep model by more than a third", () => {
+  const half = { ...target(2 ** 40), traits: { ...portableTraits, halfPrecision: true } };
+  const options = { ...uniformOptions, batch: 64 };
+  const whole = planStep(preset("S/16"), options, half);
+  const stored = planStep(preset("S/16"), { ...options, precision: "f16" }, half);
+  assert.ok(temporaries(stored) < 0.65 * temporaries(whole));
+  for (const name of ["parameters", "gradients", "moments"] as const) {
+    assert.equal(stored.bytes[name], whole.bytes[name], `${name} stay f32`);
+  }
+});
+
+Deno.test("half precision is refused where the adapter lacks it, with the feature and a way out", () => {
+  const refused = { name: "RangeError", message: /f16.*"shader-f16".*--precision f32/ };
+  assert.throws(
+    () => planStep(tinyConfig(), { ...uniformOptions, precision: "f16" }, target(LIMIT)),
+    refused,
+  );
+  assert.throws(
+    () => planStep(tinyConfig(), { ...uniformOptions, precision: "bf16" as "f16" }, target(LIMIT)),
+    { name: "RangeError", message: /no precision "bf16".*f32, f16/ },
+  );
 });
 
 Deno.test("what the adapter cannot bind is named with its phase, and a micro-batch that fits is found", () => {

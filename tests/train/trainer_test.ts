@@ -10,7 +10,10 @@ Deno.test(
     const device = await testDevice();
     const parts = { microBatch: 3, recompute: true };
     for (
-      const options of [jointOptions, uniformOptions, { ...jointOptions, ...parts }, {
+      const options of [jointOptions, { ...jointOptions, precision: "f16" as const }, uniformOptions, {
+        ...jointOptions,
+        ...parts,
+      }, {
         ...uniformOptions,
         ...parts,
       }]
