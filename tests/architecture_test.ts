@@ -21,7 +21,7 @@ const beside: Record<string, string[]> = {
   storage: [],
   eval: [],
   data: ["random", "storage"],
-  config: ["data", "losses", "models", "selection"], // the tables of names
+  config: ["data", "losses", "models", "optim", "selection"], // the tables of names, and defaults
 };
 
 async function sources(folder: string): Promise<string[]> {

@@ -1,0 +1,125 @@
+/**
+ * The options that several commands share: how a selection is made, and what shapes a training step.
+ *
+ * @module
+ */
+
+import { message } from "@optique/core/message";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { flag, option } from "@optique/core/primitives";
+import { choice, float, integer, string } from "@optique/core/valueparser";
+import { lossNames } from "../losses/contrastive.ts";
+import { presetNames } from "../models/config.ts";
+import { precisions } from "../models/precision.ts";
+import { samplerNames } from "../selection/samplers.ts";
+import { scoreNames } from "../selection/scores.ts";
+
+/** A filter ratio: the number 1 itself would leave nothing. */
+export const ratio = () =>
+  float({
+    min: 0,
+    max: 0.999999,
+    errors: {
+      belowMinimum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+      aboveMaximum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+    },
+  });
+
+/** A flag that is off unless it is given. */
+export const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
+  withDefault(flag(name, { description: text }), false);
+
+/** A number of bytes: a number alone, or with KiB, MiB, GiB, or kB, MB, GB. */
+const size = (name: `--${string}`, text: ReturnType<typeof message>) => {
+  const errors = {
+    patternMismatch: (value: string) => message`Expected a size such as 8GiB or 500MB, but got ${value}.`,
+  };
+  return map(
+    option(
+      name,
+      string({ metavar: "SIZE", pattern: /^\d+(\.\d+)?\s*([kMGT]i?B?)?$/i, placeholder: "1", errors }),
+      {
+        description: text,
+      },
+    ),
+    (value) => {
+      const [, number, prefix = "", binary] = /^([\d.]+)\s*([kmgt]?)(i?)/i.exec(value)!;
+      return Math.floor(
+        Number(number) * (binary ? 1024 : 1000) ** " kmgt".indexOf(prefix.toLowerCase() || " "),
+      );
+    },
+  );
+};
+
+const microBatchText = {
+  pattern: /^(auto|[1-9]\d*)$/,
+  placeholder: "1",
+  errors: {
+    patternMismatch: (value: string) =>
+      message`Expected a whole number, 1 or more, or auto, but got ${value}.`,
+  },
+};
+
+/** How a selection is made, beside its sampler: for `train`, `plan` and `select`. */
+export const selecting = {
+  score: optional(option("--score", choice(scoreNames, { metavar: "SCORE" }), {
+    description: message`What the sampler prefers (learnability; for top-k easy-reference).`,
+  })),
+  loss: optional(option("--loss", choice(lossNames, { metavar: "LOSS" }), {
+    description: message`The contrastive loss: sigmoid (SigLIP) or softmax (CLIP) (sigmoid).`,
+  })),
+  iterations: optional(option("--iterations", integer({ min: 0 }), {
+    description: message`Members that gibbs redraws, one after another (2000).`,
+  })),
+};
+
+/** Options that shape a step: what `train` runs, `plan` plans and `tune` tunes. */
+export const stepShape = {
+  batch: optional(
+    option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
+  ),
+  filterRatio: optional(option("--filter-ratio", ratio(), {
+    description: message`Share of each super-batch that is left out, f (0.9).`,
+  })),
+  chunks: optional(
+    option("--chunks", integer({ min: 1 }), {
+      description: message`Draws that make up a selection, N (8).`,
+    }),
+  ),
+  sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
+    description: message`How the batch is chosen: joint is JEST (joint).`,
+  })),
+  ...selecting,
+  patch: optional(option("--patch", integer({ min: 1 }), {
+    description: message`Side of the image patches in pixels (the preset's).`,
+  })),
+  scorePatch: optional(option("--score-patch", integer({ min: 1 }), {
+    description: message`Side of the coarse patches that super-batches are scored at (--patch).`,
+  })),
+  scoreDrop: optional(option("--score-drop", ratio(), {
+    description: message`Share of the patches that scoring drops (0).`,
+  })),
+  coarseShare: optional(option("--coarse-share", float({ min: 0, max: 1 }), {
+    description: message`Share of each batch that is trained as it is scored (0.5 where that is coarser).`,
+  })),
+  preset: optional(
+    option("--preset", choice(presetNames, { metavar: "PRESET" }), {
+      description: message`Size of the model (mini).`,
+    }),
+  ),
+  imageSize: optional(option("--image-size", integer({ min: 2 }), {
+    description: message`Side of the pictures in pixels (32).`,
+  })),
+  microBatch: optional(map(
+    option("--micro-batch", string({ ...microBatchText, metavar: "N|auto" }), {
+      description: message`Examples whose activations are kept at a time; auto: as many as fit (all).`,
+    }),
+    (value) => value === "auto" ? value : Number(value),
+  )),
+  precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
+    description:
+      message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
+  })),
+  recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
+  memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
+};
