@@ -15,7 +15,7 @@ import {
 import type { Claim } from "../claim.ts";
 import type { Lab } from "../lab.ts";
 import { format, share } from "../numbers.ts";
-import { bootstrap, conjunction, crossing, type Interval, verdictAbove } from "../statistics.ts";
+import { bootstrap, conjunction, crossing, verdictAbove } from "../statistics.ts";
 
 /** Redrawn blocks after which Gibbs sampling is taken to have reached its plateau. */
 const PLATEAU = 2000;
