@@ -61,6 +61,16 @@ struct Params {
 @group(0) @binding(4) var<storage, read> reference_bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> logits_out: array<f32>;
 
+// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which
+// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.
+fn softplus(x: f32) -> f32 {
+  let e = exp(-abs(x));
+  let s = e / (2.0 + e);
+  let q = s * s;
+  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));
+  return max(x, 0.0) + 2.0 * s * series;
+}
+
 @compute @workgroup_size(1)
 fn pack_logits() {
   logits_out[0] = exp(learner_scale[0]);

@@ -11,22 +11,19 @@
 @group(0) @binding(6) var<storage, read_write> totals: array<f32>; // [S]: `cond` itself, or one part's share of it
 @group(0) @binding(2) var<storage, read> part_totals: array<f32>; // [N, stride]
 
-// log(1 + exp(x)) = max(x, 0) + log(1 + e), e = exp(−|x|), and log(1 + e) = 2 artanh(e / (2 + e)) as its series, which
-// keeps the digits of a small e where 1 + e would lose them. Its argument is at most 1/3: seven terms are enough.
-fn softplus(x: f32) -> f32 {
-  let e = exp(-abs(x));
-  let s = e / (2.0 + e);
-  let q = s * s;
-  let series = 1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0 + q / 13.0)))));
-  return max(x, 0.0) + 2.0 * s * series;
+fn learner_loss(dots: f32, sign: f32) -> f32 {
+  return softplus(-sign * (logits[0] * dots + logits[1]));
+}
+
+fn reference_loss(dots: f32, sign: f32) -> f32 {
+  return softplus(-sign * (logits[2] * dots + logits[3]));
 }
 
 // S_ij from both models' dot products; `sign` is m_ij.
 fn score(learner: f32, reference: f32, sign: f32) -> f32 {
-  var sum = 0.0;
-  if (LEARNER_SIGN != 0.0) { sum += LEARNER_SIGN * softplus(-sign * (logits[0] * learner + logits[1])); }
-  if (REFERENCE_SIGN != 0.0) { sum += REFERENCE_SIGN * softplus(-sign * (logits[2] * reference + logits[3])); }
-  return sum;
+  if (LEARNER_SIGN == 0.0) { return REFERENCE_SIGN * reference_loss(reference, sign); }
+  if (REFERENCE_SIGN == 0.0) { return LEARNER_SIGN * learner_loss(learner, sign); }
+  return LEARNER_SIGN * learner_loss(learner, sign) + REFERENCE_SIGN * reference_loss(reference, sign);
 }
 
 fn own_score(learner: f32, reference: f32) -> f32 {

@@ -86,15 +86,20 @@ fn combine(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   if (slot >= params.first && slot < params.first + params.members) { slots_out[i] = NOT_SELECTED; }
 }
 
-// Rows `first` … of the batch's loss.
+// Rows `first` … of the batch's loss: lse_j l_ij − l_ii = log(1 + Σ_{j≠i} exp(l_ij − l_ii)), which keeps the digits of a
+// loss near zero where the difference of the two would lose them.
 @compute @workgroup_size(WORKGROUP)
 fn rows(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let row = id.y * groups.x * WORKGROUP + id.x;
   if (row >= params.members) { return; }
+  let own = pair_logits(row * params.batch + params.first + row);
   var running = nothing_yet();
   for (var column = 0u; column < params.batch; column++) {
-    running = include(running, pair_logits(row * params.batch + column));
+    if (column != params.first + row) {
+      running = include(running, pair_logits(row * params.batch + column) - own);
+    }
   }
-  let own = pair_logits(row * params.batch + params.first + row);
-  row_sums[params.first + row] = beside(running.highest + log(running.total)) - beside(own);
+  let others = running.highest + log(max(running.total, vec4f(1.0))); // a total is at least 1, or that of nothing
+  row_sums[params.first + row] =
+    beside(vec4f(softplus(others.x), softplus(others.y), softplus(others.z), softplus(others.w)));
 }

@@ -216,6 +216,24 @@ for (const loss of lossNames) {
   });
 }
 
+Deno.test(
+  { name: "a softmax loss near zero keeps its digits in the batch's score", ...sharesDevice },
+  async () => {
+    const examples = 60, reference = pairs(1, examples, { width: 64, noise: 0.2, scale: 30 });
+    const options = {
+      score: "easy-reference",
+      loss: "softmax",
+      filterRatio: 0.5,
+      chunks: 3,
+      gain: 1,
+      seed: 1,
+    } as const;
+    const { indices, batchScore } = await selectExamples(await testDevice(), { reference }, options);
+    const expected = softmaxScores([[-1, scored(reference)]], examples).batchScore(indices);
+    assert.ok(expected > -1e-4 && Math.abs(batchScore / expected - 1) < 1e-4, `${batchScore}, ${expected}`);
+  },
+);
+
 Deno.test({ name: "every sampler selects exactly b distinct examples", ...sharesDevice }, async () => {
   const device = await testDevice();
   await fc.assert(
