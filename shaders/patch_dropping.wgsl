@@ -13,8 +13,8 @@ const STREAM: u32 = 5u; // Stream.drop
 const DROPPED: u32 = 0xffffffffu;
 
 struct Params {
-  size: u32, // elements that `spread` writes
-  width: u32, // D
+  size: u32, // vectors of 4 that `spread` writes
+  width: u32, // D / 4
   first: u32, // number of the first picture
   pass_number: u32, // tells apart the passes of a step
   seed_low: u32,
@@ -25,10 +25,13 @@ struct Params {
 @group(0) @binding(1) var<storage, read> step: array<u32>; // [0]: number of the step
 @group(0) @binding(2) var<storage, read_write> kept: array<u32>; // [B, K]: row of x [B·N, D]
 @group(0) @binding(3) var<storage, read_write> slots_out: array<u32>; // [B, N]: place in `kept`, or DROPPED
-@group(0) @binding(1) var<storage, read> x: array<f32>; // [B·K, D]
+alias StoredX = vec4f; // how x and y lie in memory; they may be in half precision
+alias StoredY = vec4f;
+
+@group(0) @binding(1) var<storage, read> x: array<StoredX>; // [B·K, D / 4]
 @group(0) @binding(2) var<storage, read> slots: array<u32>; // [B, N]
-@group(0) @binding(3) var<storage, read> addend: array<f32>; // [B·N, D]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>; // [B·N, D]
+@group(0) @binding(3) var<storage, read> addend: array<vec4f>; // [B·N, D / 4]
+@group(0) @binding(4) var<storage, read_write> y: array<StoredY>; // [B·N, D / 4]
 
 var<workgroup> keys: array<u32, TOKENS>;
 
@@ -72,8 +75,8 @@ fn spread(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let i = id.y * groups.x * WORKGROUP + id.x;
   if (i >= params.size) { return; }
   let slot = slots[i / params.width];
-  var value = 0.0;
-  if (slot != DROPPED) { value = x[slot * params.width + i % params.width]; }
+  var value = vec4f();
+  if (slot != DROPPED) { value = vec4f(x[slot * params.width + i % params.width]); }
   if (ACCUMULATE) { value += addend[i]; }
-  y[i] = value;
+  y[i] = StoredY(value);
 }

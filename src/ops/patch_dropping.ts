@@ -64,7 +64,7 @@ export function choosePatches(
 /**
  * The kept rows, with the gradient.
  *
- * @param x [B·N, D]
+ * @param x [B·N, D], D a multiple of 4
  * @returns [B·K, D]
  */
 export function keepPatches(graph: Graph, x: Tensor, patches: KeptPatches): Tensor {
@@ -77,7 +77,7 @@ export function keepPatches(graph: Graph, x: Tensor, patches: KeptPatches): Tens
 /**
  * The kept rows back at their places, zero at the others, with the gradient.
  *
- * @param x [B·K, D]
+ * @param x [B·K, D], D a multiple of 4; in either precision
  * @returns [B·N, D]
  */
 export function restorePatches(graph: Graph, x: Tensor, patches: KeptPatches): Tensor {
@@ -92,15 +92,15 @@ function spread(
   addend: Tensor | null,
   label: string,
 ): Tensor {
-  const width = x.shape[1], y = graph.temporary(label, [slots.size, width]);
+  const width = x.shape[1] / 4, y = graph.temporary(label, [slots.size, x.shape[1]], x.dtype);
   graph.dispatch(shader, "spread", {
-    params: { size: y.size, width, first: 0, pass_number: 0, seed_low: 0, seed_high: 0 },
+    params: { size: y.size / 4, width, first: 0, pass_number: 0, seed_low: 0, seed_high: 0 },
     x,
     slots,
     addend: addend ?? graph.nothing,
     y,
   }, {
-    workgroups: linearGrid(y.size, WORKGROUP),
+    workgroups: linearGrid(y.size / 4, WORKGROUP),
     constants: { ACCUMULATE: addend !== null, WORKGROUP },
   });
   return y;

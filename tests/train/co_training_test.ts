@@ -172,6 +172,29 @@ for (const pool of ["map", "flatten"] as const) {
   });
 }
 
+for (const pool of ["map", "flatten"] as const) {
+  for (const coarse of [{ scorePatchSize: 4 }, { scoreDrop: 0.5 }]) {
+    const name = `half precision trains at two resolutions too, ${pool}, ${JSON.stringify(coarse)}`;
+    Deno.test({ name, ...sharesDevice }, async () => {
+      const loss = async (precision: "f32" | "f16") => {
+        using model = tinyModel(await testDevice(), { pool });
+        using trainer = await Trainer.create(model, {
+          ...jointOptions,
+          ...coarse,
+          patchSize: 2,
+          coarseShare: 0.5,
+          precision,
+        });
+        trainer.step(randomPairs(24));
+        return (await trainer.readLog())[0].loss;
+      };
+      const [full, half] = [await loss("f32"), await loss("f16")];
+      assert.notEqual(half, full);
+      assert.ok(Math.abs(half / full - 1) < 2e-3, `${half}, in f32 ${full}`);
+    });
+  }
+}
+
 Deno.test({ name: "impossible resolutions are refused", ...sharesDevice }, async () => {
   const device = await testDevice();
   using model = tinyModel(device);
