@@ -53,6 +53,9 @@ const train = command(
     captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
       description: message`Share of the in-domain captions that are exchanged (0).`,
     })),
+    reference: optional(option("--reference", string({ metavar: "FILE" }), {
+      description: message`A checkpoint to take as the reference, of any size, in place of training one.`,
+    })),
     referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
       description: message`Updates of the reference (800); it is kept for the next run.`,
     })),

@@ -23,7 +23,10 @@ export async function evaluateRun({ run: path, json, quiet }: InvocationOf<"eval
   const results: Record<string, Evaluation> = {};
   for (const name of ["learner", ...(run.summary.compare ? [run.summary.compare.arm] : []), "reference"]) {
     using model = await loadRunModel(device, path, name);
-    results[name] = await evaluate(model, data.test, options.patch ?? undefined);
+    // A reference that was brought along reads captions by its own tokenizer, and sees patches of its own.
+    const brought = name === "reference" && options.reference !== null;
+    const { test } = brought ? data.tokenisedBy(model.notes.tokenizer, model.config.text) : data;
+    results[name] = await evaluate(model, test, brought ? undefined : options.patch ?? undefined);
   }
   progress.close();
   console.log(json ? JSON.stringify(results) : evaluationTable(results));

@@ -66,6 +66,7 @@ const options = v.object({
   inDomain: v.optional(share, 0.1),
   captionNoise: v.optional(share, 0),
   dataSeed: v.optional(natural, 1),
+  reference: v.optional(v.nullable(v.string()), null),
   referenceSteps: v.optional(positive, 800),
   referenceData: v.optional(oneOf(["curated", "pool"]), "curated"),
   referencePreset: v.optional(v.nullable(presetName), null),

@@ -62,6 +62,7 @@ export function cacheFiles(folder?: string): KeptFiles {
 
 const DIGEST_BYTES = 32;
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+/** The SHA-256 of some bytes. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { KeptFiles } from "../data/cache.ts";
+import { type KeptFiles, sha256 } from "../data/cache.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
@@ -14,6 +14,7 @@ import { type ArmHooks, type ArmOptions, type ArmResult, InterruptedError, train
 import { armOptions, modelConfig, type PlannedOptions, referenceOptions } from "./arm_options.ts";
 import { evaluate } from "./evaluate.ts";
 import type { RunHooks } from "./hooks.ts";
+import { readFileBytes } from "../storage/files.ts";
 import type { PreparedData } from "./prepare.ts";
 import {
   contentKey,
@@ -46,15 +47,53 @@ export interface PreparedReference extends Disposable {
 }
 
 /** A new model of an experiment, or of its reference. */
-export function newModel({ device }: Experiment, options: PlannedOptions): DualEncoder {
+export function newModel({ device, data }: Experiment, options: PlannedOptions): DualEncoder {
   return DualEncoder.create(device, modelConfig(options), {
     seed: options.seed,
-    notes: { preset: options.preset },
+    // A checkpoint without its tokenizer could not read a caption.
+    notes: { preset: options.preset, tokenizer: data.tokenizerJson },
   });
 }
 
-/** The reference of an experiment: kept from an earlier one, or trained now and kept. */
+/** The reference of an experiment: the one that is named, one kept from an earlier experiment, or one trained now. */
 export async function prepareReference(experiment: Experiment): Promise<PreparedReference> {
+  const { reference } = experiment.options;
+  return reference === null ? await ownReference(experiment) : await namedReference(experiment, reference);
+}
+
+/**
+ * A checkpoint as the reference, of any size and with its own tokenizer.
+ *
+ * @throws {FileError} when there is no such file
+ * @throws {SafetensorsError} when it is damaged
+ * @throws TypeError when it is no checkpoint of superbatch, or holds no tokenizer
+ * @throws RangeError when it looks at pictures of another size
+ */
+async function namedReference(experiment: Experiment, path: string): Promise<PreparedReference> {
+  const { device, data } = experiment, bytes = await readFileBytes(path);
+  const model = DualEncoder.load(device, bytes, { name: path });
+  try {
+    const { config: { vision, text }, notes } = model;
+    if (vision.imageSize !== data.pool.imageSize) {
+      throw new RangeError(
+        `The reference ${path} looks at pictures of ${vision.imageSize} pixels, the pool's have ${data.pool.imageSize}: ` +
+          `use --image-size ${vision.imageSize}`,
+      );
+    }
+    if (!notes.tokenizer) {
+      throw new TypeError(
+        `The reference ${path} holds no tokenizer: use a checkpoint that superbatch train wrote`,
+      );
+    }
+    const own = { ...experiment, data: data.tokenisedBy(notes.tokenizer, text) };
+    return await embedPool(own, model, await contentKey([...await sha256(bytes)]), undefined, 0);
+  } catch (error) {
+    model[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function ownReference(experiment: Experiment): Promise<PreparedReference> {
   const { hooks, device, data, files } = experiment;
   const options = referenceOptions(experiment.options);
   const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2, precision } = options;
@@ -70,7 +109,7 @@ export async function prepareReference(experiment: Experiment): Promise<Prepared
     loss,
     beta2,
     precision,
-    version: 2,
+    version: 3,
   });
   let model = await keptReference(device, files, key);
   let trained = 0;
@@ -81,7 +120,17 @@ export async function prepareReference(experiment: Experiment): Promise<Prepared
     trained = result.flops.referenceTrain;
     await keepReference(files, key, model);
   }
-  const patchSize = patch ?? undefined;
+  return await embedPool(experiment, model, key, patch ?? undefined, trained);
+}
+
+/** A reference with its embeddings of the pool and its evaluation. */
+async function embedPool(
+  { hooks, data, files }: Experiment,
+  model: DualEncoder,
+  key: string,
+  patchSize: number | undefined,
+  trained: number,
+): Promise<PreparedReference> {
   const { embeddings, computed } = await referenceEmbeddings(model, data.pool, files, key, {
     patchSize,
     onProgress: (done, total) => stoppable(hooks).onProgress("embed the pool by the reference", done, total),

@@ -7,9 +7,9 @@
 import type { TrainOptions } from "../config/train_options.ts";
 import { conceptPrompts } from "../data/captions.ts";
 import type { PairDataset, TokenisedDataset } from "../data/dataset.ts";
-import { buildDefaultData } from "../data/default_data.ts";
+import { buildDefaultData, type DefaultData } from "../data/default_data.ts";
 import { encodeCaptions, loadTokenizer, trainTokenizer } from "../data/tokenizer.ts";
-import { preset } from "../models/config.ts";
+import { preset, type TextConfig } from "../models/config.ts";
 import type { TestSet } from "./evaluate.ts";
 import type { RunHooks } from "./hooks.ts";
 
@@ -25,6 +25,8 @@ export interface PreparedData {
   readonly vocabulary: number;
   /** Token ids of free text, [n, T]. */
   encode(captions: readonly string[]): Uint32Array;
+  /** The same pairs as another tokenizer's ids. */
+  tokenisedBy(tokenizerJson: string, text: TextConfig): PreparedData;
   /** What the run folder notes: sizes, hashes, what was left out. */
   readonly description: Record<string, unknown>;
   readonly attributions: readonly string[];
@@ -35,7 +37,7 @@ export async function prepareData(
   options: Omit<TrainOptions, "microBatch">,
   hooks: RunHooks,
 ): Promise<PreparedData> {
-  const { reference, pool, test, concepts, notes, attributions } = await buildDefaultData({
+  const data = await buildDefaultData({
     poolSize: options.poolSize,
     inDomainShare: options.inDomain,
     captionNoise: options.captionNoise,
@@ -45,19 +47,29 @@ export async function prepareData(
     onProgress: ({ stage, done, total }) => hooks.onProgress(stage, done, total),
   });
   const { text } = preset(options.preset);
-  const tokenizerJson = trainTokenizer([...reference.captions, ...pool.captions], {
+  const tokenizerJson = trainTokenizer([...data.reference.captions, ...data.pool.captions], {
     vocabularySize: text.vocabulary,
   });
+  return tokenised(data, tokenizerJson, text);
+}
+
+/** The sets with their captions as a tokenizer's ids. */
+function tokenised(
+  data: DefaultData,
+  tokenizerJson: string,
+  { tokens: length, vocabulary }: TextConfig,
+): PreparedData {
+  const { reference, pool, test, concepts, notes, attributions } = data;
   const tokenizer = loadTokenizer(tokenizerJson);
-  const encode = (captions: readonly string[]) => encodeCaptions(tokenizer, captions, text.tokens);
-  const tokenised = (dataset: PairDataset): TokenisedDataset => ({
+  const encode = (captions: readonly string[]) => encodeCaptions(tokenizer, captions, length);
+  const withTokens = (dataset: PairDataset): TokenisedDataset => ({
     ...dataset,
     tokens: encode(dataset.captions),
   });
   const prompts = concepts.map((concept) => conceptPrompts(concept));
   return {
-    reference: tokenised(reference),
-    pool: tokenised(pool),
+    reference: withTokens(reference),
+    pool: withTokens(pool),
     test: {
       dataset: test,
       pixels: test.pixels,
@@ -67,8 +79,9 @@ export async function prepareData(
       prompts: prompts[0].length,
     },
     tokenizerJson,
-    vocabulary: text.vocabulary,
+    vocabulary,
     encode,
+    tokenisedBy: (json, text) => tokenised(data, json, text),
     description: {
       reference: { size: reference.size, hash: reference.hash },
       pool: { size: pool.size, hash: pool.hash },

@@ -31,7 +31,7 @@ Deno.test("train takes every option by its name", () => {
       " ",
     ),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
-    ..."--reference-data pool --reference-preset midi".split(" "),
+    ..."--reference-data pool --reference-preset midi --reference r".split(" "),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -51,6 +51,7 @@ Deno.test("train takes every option by its name", () => {
     beta2: 0.9,
     referenceData: "pool",
     referencePreset: "midi",
+    reference: "r",
     coarseShare: 0.25,
     microBatch: 8,
     precision: "f16",

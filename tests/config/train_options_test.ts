@@ -36,6 +36,7 @@ Deno.test("nothing given is the default experiment", () => {
     beta2: 0.95,
     referenceData: "curated",
     referencePreset: null,
+    reference: null,
   });
 });
 

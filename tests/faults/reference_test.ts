@@ -1,0 +1,54 @@
+/** `train --reference FILE`: a checkpoint of any size in place of a reference of the run's own. */
+import assert from "node:assert/strict";
+import type { RunSummary } from "../../src/train/record.ts";
+import { inFolder, runFolders, superbatch, tinyTraining } from "./superbatch.ts";
+
+Deno.test("a checkpoint serves as the reference, with its own size and tokenizer, and bad ones are refused", () =>
+  inFolder(async (folder) => {
+    const first = await superbatch(tinyTraining(folder, "--json", "--quiet", "--preset", "midi"));
+    assert.equal(first.code, 0, first.error);
+    const wide: RunSummary = JSON.parse(first.out), checkpoint = `${wide.run}/reference.safetensors`;
+
+    // Another pool, so that the tokenizers differ.
+    const named = await superbatch(
+      tinyTraining(
+        folder,
+        "--json",
+        "--quiet",
+        "--reference",
+        checkpoint,
+        "--caption-noise",
+        "0.5",
+        "--in-domain",
+        "0.3",
+      ),
+    );
+    assert.equal(named.code, 0, named.error);
+    const summary: RunSummary = JSON.parse(named.out);
+    assert.equal(summary.flops.referenceTrain, 0);
+    assert.ok(summary.flops.referenceScore > 0);
+    assert.deepEqual(summary.reference, wide.reference, "it reads the captions by its own tokenizer");
+    const tokenizer = (run: string) => Deno.readTextFileSync(`${run}/tokenizer.json`);
+    assert.notEqual(tokenizer(summary.run), tokenizer(wide.run));
+    const again = await superbatch(["eval", summary.run, "--json", "--quiet"]);
+    assert.equal(again.code, 0, again.error);
+    assert.deepEqual(JSON.parse(again.out).reference, wide.reference);
+
+    const runs = runFolders(folder).length;
+    for (
+      const [file, more, message] of [
+        [`${folder}/none.safetensors`, [], /Cannot read .*none\.safetensors/],
+        [
+          checkpoint,
+          ["--image-size", "64"],
+          /looks at pictures of 32 pixels, the pool's have 64: use --image-size 32/,
+        ],
+        [`${wide.run}/tokenizer.json`, [], /tokenizer\.json/],
+      ] as const
+    ) {
+      const refused = await superbatch(tinyTraining(folder, "--quiet", "--reference", file, ...more));
+      assert.equal(refused.code, 1, refused.out);
+      assert.match(refused.error, message);
+    }
+    assert.ok(runFolders(folder).length >= runs);
+  }));
