@@ -80,7 +80,7 @@ export async function step(context: SectionContext): Promise<void> {
   );
   // A large model's step takes long: a few runs tell enough.
   const steps = quick ? 1 : model === "mini" ? undefined : 3;
-  const profile = await profileStep(device, { ...options, microBatch, steps }, { peaks });
+  const profile = await profileStep(device, { ...options, microBatch, runs: steps }, { peaks });
   const perSecond = batch / profile.step.milliseconds * 1000;
   write(`**${perSecond.toFixed(1)} images/s**\n`);
   data("steps", { name: part, imagesPerSecond: perSecond, microBatch, tuned: device.tuned.size, profile });

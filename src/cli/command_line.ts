@@ -14,7 +14,6 @@ import type { InferValue, Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
 import { scaleNames } from "../reproduce/scales.ts";
-import { precisions } from "../models/precision.ts";
 import { samplerNames } from "../selection/samplers.ts";
 import { ratio, selecting, stepShape, yes } from "./step_options.ts";
 
@@ -212,31 +211,11 @@ const profile = command(
   "profile",
   object({
     action: constant("profile"),
-    model: optional(option("--model", "--preset", choice(presetNames, { metavar: "MODEL" }), {
-      description: message`Size of the model (mini).`,
+    ...stepShape,
+    cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
+      description: message`Where the measurements of tune are kept.`,
     })),
-    batch: optional(
-      option("--batch", integer({ min: 1 }), { description: message`Examples trained in a step, b (64).` }),
-    ),
-    filterRatio: optional(option("--filter-ratio", ratio(), {
-      description: message`Share of each super-batch that is left out, f (0.9).`,
-    })),
-    chunks: optional(
-      option("--chunks", integer({ min: 1 }), {
-        description: message`Draws that make up a selection, N (8).`,
-      }),
-    ),
-    sampler: optional(option("--sampler", choice(samplerNames, { metavar: "SAMPLER" }), {
-      description: message`How the batch is chosen: joint is JEST (joint).`,
-    })),
-    patchSize: optional(option("--patch-size", "--patch", integer({ min: 1 }), {
-      description: message`Side of the image patches in pixels (the model's).`,
-    })),
-    precision: optional(option("--precision", choice(precisions, { metavar: "PRECISION" }), {
-      description:
-        message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
-    })),
-    steps: optional(option("--steps", integer({ min: 1, max: 1000 }), {
+    runs: optional(option("--runs", integer({ min: 1, max: 1000 }), {
       description: message`Runs of the step that are measured (as many as take long enough).`,
     })),
     by: withDefault(

@@ -1,14 +1,14 @@
 import { join } from "node:path";
-import { profileOptions } from "../config/profile_options.ts";
-import { Device } from "../gpu/device.ts";
-import { preset } from "../models/config.ts";
 import { renderProfilePage, renderProfileSvg } from "../report/profile_page.ts";
 import { noTimestamps, profileText } from "../report/profile_text.ts";
+import { armOptions, modelConfig, planRun } from "../run/arm_options.ts";
 import { profileStep } from "../run/profile_step.ts";
+import { openTuned } from "../run/tuning.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
+import { givenOptions } from "./train.ts";
 
 /** The picture's name where only a folder is given. */
 const FILE_NAME = "profile.html";
@@ -44,17 +44,17 @@ export async function profileDestination(out: string): Promise<Destination> {
 
 /** `superbatch profile`. */
 export async function profile(options: InvocationOf<"profile">): Promise<number> {
-  const { action: _, out, json, quiet, by, steps, ...input } = options;
-  let shapes;
-  try {
-    shapes = profileOptions(input);
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const { action: _, out, json, quiet, by, runs, ...input } = options;
+  // Nothing is drawn from a pool, so none is too small.
+  const given = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   const { path, replaces } = await profileDestination(out); // before minutes of measuring
-  using device = await Device.open();
+  using device = await openTuned(given.cache);
+  const { options: planned, problem } = planRun(given, device);
+  if (problem) throw new RangeError(problem);
   const progress = new Progress(undefined, quiet);
-  const measured = await profileStep(device, { ...shapes, config: preset(shapes.model), steps }, {
+  const { arm: _arm, evaluations: _evaluations, score, ...step } = armOptions(planned, planned.sampler);
+  const model = { model: planned.preset, config: modelConfig(planned) };
+  const measured = await profileStep(device, { ...step, ...model, score: score ?? undefined, runs }, {
     onStage: (stage) => progress.log(`Measuring ${stage}`),
   });
   const svg = /\.svg$/i.test(path);

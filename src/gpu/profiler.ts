@@ -23,7 +23,9 @@ export interface RecordingTimes {
   readonly milliseconds: number;
   /** Of each dispatch in order; they sum to the whole. Null when the adapter has no timestamps. */
   readonly dispatches: readonly number[] | null;
-  /** What a dispatch costs the CPU: to encode, finish and submit the recording, divided by its length. */
+  /** What a dispatch costs the CPU to encode: the recording into a command buffer, divided by its length. */
+  readonly encodeMicroseconds: number;
+  /** What the submit of such a command buffer costs the CPU while the GPU has nothing else to do. */
   readonly submitMicroseconds: number;
 }
 
@@ -31,10 +33,8 @@ export interface RecordingTimes {
 const PER_QUERY_SET = 2048;
 /** Repetitions beyond which the median of a dispatch's time hardly moves. */
 const MOST_REPETITIONS = 15;
-/** Submits whose cost to the CPU is measured, and how many are in flight at a time. */
-const SUBMITS = 48, BURST = 4;
-/** The CPU's cost is measured for no longer than this: a slow GPU has to run what is submitted. */
-const CPU_LIMIT_MS = 3000;
+/** Command buffers whose cost to the CPU is measured, and how many of them are submitted: a slow GPU has to run these. */
+const ENCODINGS = 48, MOST_SUBMITS = 12, SUBMIT_LIMIT_MS = 2000;
 
 /**
  * Measures a recording by running it many times.
@@ -58,13 +58,13 @@ export async function profileRecording(
   const milliseconds = runs
     ? await measure(runs) / runs
     : (await steadyTime(measure, { take: "median", most: 4096 })).milliseconds;
-  const submitMicroseconds = await submitCost(device, recording);
-  if (!device.has("timestamp-query")) return { milliseconds, dispatches: null, submitMicroseconds };
+  const cost = await cpuCost(device, recording);
+  if (!device.has("timestamp-query")) return { milliseconds, dispatches: null, ...cost };
   const repetitions = runs ?? Math.ceil(2000 / milliseconds);
   const ticks = await dispatchTicks(device, recording, Math.max(1, Math.min(MOST_REPETITIONS, repetitions)));
   const sum = ticks.reduce((a, b) => a + b, 0);
   const dispatches = ticks.map((count) => sum > 0 ? count / sum * milliseconds : milliseconds / ticks.length);
-  return { milliseconds, dispatches, submitMicroseconds };
+  return { milliseconds, dispatches, ...cost };
 }
 
 /** The median ticks of each dispatch over some repetitions. */
@@ -110,16 +110,31 @@ async function dispatchTicks(device: Device, recording: Recording, repetitions: 
   }
 }
 
-/** Microseconds of CPU that one dispatch costs, the median of many submits; the GPU is waited for in between only. */
-async function submitCost(device: Device, recording: Recording): Promise<number> {
-  const costs: number[] = [], startedAt = performance.now();
-  while (costs.length < SUBMITS && (costs.length < 3 || performance.now() - startedAt < CPU_LIMIT_MS)) {
-    for (let submit = 0; submit < BURST; submit++) {
-      const from = performance.now();
-      device.submit(recording);
-      costs.push(performance.now() - from);
-    }
-    await device.finish();
+/** What a recording costs the CPU, medians. */
+async function cpuCost(
+  device: Device,
+  recording: Recording,
+): Promise<Pick<RecordingTimes, "encodeMicroseconds" | "submitMicroseconds">> {
+  const { gpu } = device;
+  const encoded = Array.from({ length: ENCODINGS }, () => {
+    const from = performance.now();
+    const encoder = gpu.createCommandEncoder(), pass = encoder.beginComputePass();
+    recording.encode(pass);
+    pass.end();
+    const commands = encoder.finish();
+    return { commands, milliseconds: performance.now() - from };
+  });
+  const submits: number[] = [], startedAt = performance.now();
+  for (const { commands } of encoded.slice(0, MOST_SUBMITS)) {
+    if (submits.length >= 3 && performance.now() - startedAt > SUBMIT_LIMIT_MS) break;
+    await device.finish(); // a submit waits where much is submitted already
+    const from = performance.now();
+    gpu.queue.submit([commands]);
+    submits.push(performance.now() - from);
   }
-  return 1000 * median(costs) / recording.length;
+  await device.finish();
+  return {
+    encodeMicroseconds: 1000 * median(encoded.map(({ milliseconds }) => milliseconds)) / recording.length,
+    submitMicroseconds: 1000 * median(submits),
+  };
 }

@@ -75,9 +75,10 @@ export class Recording implements Disposable {
 
   /** Writes all dispatches, or those of `from` … `to` − 1, into a compute pass. */
   encode(pass: GPUComputePassEncoder, from = 0, to: number = this.#commands.length): void {
+    let current: GPUComputePipeline | undefined;
     for (let index = from; index < to; index++) {
       const { pipeline, bindGroup, workgroups } = this.#commands[index];
-      pass.setPipeline(pipeline);
+      if (pipeline !== current) pass.setPipeline(current = pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
     }

@@ -31,7 +31,9 @@ export interface ProgramProfile {
   readonly milliseconds: number;
   /** Its dispatches in order; null when the adapter has no timestamps. */
   readonly dispatches: readonly DispatchProfile[] | null;
-  /** What a dispatch costs the CPU, encoding and submit together. */
+  /** What a dispatch costs the CPU to encode. */
+  readonly encodeMicroseconds: number;
+  /** What a submit costs the CPU while the GPU has nothing else to do. */
   readonly submitMicroseconds: number;
   /** Floating-point operations of a run. */
   readonly flops: number;
@@ -61,6 +63,7 @@ export async function profileProgram(
         bytes: dispatch.bytes,
         milliseconds: times.dispatches![index],
       })),
+    encodeMicroseconds: times.encodeMicroseconds,
     submitMicroseconds: times.submitMicroseconds,
     flops: sum(({ flops }) => flops),
     bytes: sum(({ bytes }) => bytes),

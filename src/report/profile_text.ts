@@ -24,12 +24,18 @@ const milliseconds = (value: number) =>
 
 /** What was run, in words. */
 export function describeStep(
-  { model, batch, superBatch, sampler, chunks, patchSize, precision }: StepProfile["options"],
+  { model, batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute }:
+    StepProfile["options"],
 ) {
   const { scores, chunked } = samplers[sampler];
   const pairs = scores ? `${batch} of ${superBatch} pairs` : `${batch} pairs`;
   const chosen = `${sampler}, ${pairs}${chunked ? ` in ${chunks} chunks` : ""}`;
-  return `${model}, ${chosen}, patches of ${patchSize}${precision === "f16" ? ", f16" : ""}`;
+  return [
+    `${model}, ${chosen}, patches of ${patchSize}`,
+    ...(microBatch < batch ? [`micro-batches of ${microBatch}`] : []),
+    ...(recompute ? ["recomputed"] : []),
+    ...(precision === "f16" ? ["f16"] : []),
+  ].join(", ");
 }
 
 /** The adapter's roofs, one line each, named. */
@@ -59,10 +65,12 @@ export function stepLine({ step }: StepProfile): string {
 
 /** What the step costs the CPU, in one line. */
 export function cpuLine({ cpu }: StepProfile): string {
-  return `${cpu.microsecondsPerDispatch.toFixed(2)} µs a dispatch to encode and submit; Trainer.step ` +
+  return `${cpu.encodeMicroseconds.toFixed(2)} µs a dispatch to encode, ${
+    cpu.submitMicroseconds.toFixed(0)
+  } µs to submit; Trainer.step ` +
     `${
       cpu.stepMilliseconds.toFixed(2)
-    } ms with its uploads; made in a step: ${cpu.buffersCreated} buffers, ` +
+    } ms with its uploads, and the wait where the GPU is behind; made in a step: ${cpu.buffersCreated} buffers, ` +
     `${cpu.bindGroupsCreated} bind groups, ${cpu.pipelinesCreated} pipelines; ${cpu.submits} submit, ` +
     `${cpu.readBacks} read-backs`;
 }

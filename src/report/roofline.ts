@@ -207,7 +207,7 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
   svg.setAttribute("role", "img");
   svg.setAttribute(
     "aria-label",
-    `Roofline of a step of ${options.model} on ${adapter}: ${
+    `Roofline of a step of ${options.model} on ${adapter.replaceAll(/[<>&]/g, " ")}: ${
       ops.slice(0, 3).map(({ name, share, boundBy }) =>
         `${name} takes ${percent(share)}, bound by ${boundBy}`
       )

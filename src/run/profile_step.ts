@@ -9,33 +9,19 @@ import { measurePeaks, type Peaks } from "../gpu/peaks.ts";
 import { median } from "../gpu/timing.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
-import type { Precision } from "../models/precision.ts";
-import type { SamplerName } from "../selection/samplers.ts";
 import { type StepProfile, summariseProfile } from "../train/profile.ts";
 import { randomSuperBatch } from "../train/random_batch.ts";
-import { Trainer } from "../train/trainer.ts";
+import { Trainer, type TrainerOptions } from "../train/trainer.ts";
 
 /** What to measure. */
-export interface ProfileStepOptions {
+export interface ProfileStepOptions
+  extends Omit<TrainerOptions, "steps" | "seed" | "learningRate" | "reference"> {
   /** What the report calls the model. */
   readonly model: string;
   /** The model itself. */
   readonly config: DualEncoderConfig;
-  /** Examples trained, b. */
-  readonly batch: number;
-  /** Examples drawn, S. */
-  readonly superBatch: number;
-  readonly sampler: SamplerName;
-  /** Draws that make up a selection, N. */
-  readonly chunks: number;
-  /** Side of the image patches, in pixels. */
-  readonly patchSize: number;
-  /** Examples whose activations are kept at a time; all when left out. */
-  readonly microBatch?: number;
-  /** How activations and kernels are stored; f32 when left out. */
-  readonly precision?: Precision;
   /** Runs of the step that are measured; as many as take long enough when left out. */
-  readonly steps?: number;
+  readonly runs?: number;
 }
 
 /** Steps whose cost to the CPU is measured. */
@@ -50,43 +36,27 @@ const CPU_STEPS = 8;
  */
 export async function profileStep(
   device: Device,
-  {
-    model: name,
-    config,
-    batch,
-    superBatch,
-    sampler,
-    chunks,
-    patchSize,
-    microBatch,
-    precision = "f32",
-    steps,
-  }: ProfileStepOptions,
+  { model: name, config, runs, ...step }: ProfileStepOptions,
   { peaks, onStage = () => {} }: { peaks?: Peaks; onStage?: (stage: string) => void } = {},
 ): Promise<StepProfile> {
   onStage("compiling the step");
   using model = DualEncoder.create(device, config, { seed: 1 });
   const width = config.embedding;
   using trainer = await Trainer.create(model, {
+    ...step,
     steps: 1 + CPU_STEPS,
-    batch,
-    superBatch,
-    sampler,
-    chunks,
-    patchSize,
-    microBatch,
-    precision,
     seed: 1,
     learningRate: 1e-6,
     reference: { logitScale: 10, logitBias: -10, width },
   });
+  const { batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute } = trainer.options;
   const data = randomSuperBatch(config, superBatch, width, 1);
   onStage("the first step: the driver compiles");
   trainer.step(data);
   await trainer.readLog();
   onStage("what a step costs the CPU");
   const before: DeviceCounters = { ...device.counters }, costs: number[] = [];
-  const count = Math.min(CPU_STEPS, steps ?? CPU_STEPS);
+  const count = Math.min(CPU_STEPS, runs ?? CPU_STEPS);
   for (let step = 0; step < count; step++) {
     const from = performance.now();
     trainer.step(data);
@@ -100,14 +70,15 @@ export async function profileStep(
     peaks = await measurePeaks(device);
   }
   onStage("where the step's time goes");
-  const profile = await trainer.profile({ runs: steps });
+  const profile = await trainer.profile({ runs });
   return {
     adapter: device.adapter.description,
-    options: { model: name, batch, superBatch, sampler, chunks, patchSize, precision },
+    options: { model: name, batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute },
     peaks,
     ...summariseProfile(profile, peaks),
     cpu: {
-      microsecondsPerDispatch: profile.submitMicroseconds,
+      encodeMicroseconds: profile.encodeMicroseconds,
+      submitMicroseconds: profile.submitMicroseconds,
       stepMilliseconds: median(costs),
       buffersCreated: made("buffersCreated"),
       bindGroupsCreated: made("bindGroupsCreated"),

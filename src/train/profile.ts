@@ -53,6 +53,8 @@ export interface StepProfile {
     readonly sampler: SamplerName;
     readonly chunks: number;
     readonly patchSize: number;
+    readonly microBatch: number;
+    readonly recompute: boolean;
     readonly precision: Precision;
   };
   /** The roofs. */
@@ -71,9 +73,11 @@ export interface StepProfile {
   readonly shapes: readonly ProfileRow[] | null;
   /** What the step costs the CPU, and what it makes. */
   readonly cpu: {
-    /** To encode and submit the step, divided by its dispatches. */
-    readonly microsecondsPerDispatch: number;
-    /** Of `Trainer.step`: uploads, encoding and submit. */
+    /** To encode the step, divided by its dispatches. */
+    readonly encodeMicroseconds: number;
+    /** Of the step's one submit, while the GPU has nothing else to do. */
+    readonly submitMicroseconds: number;
+    /** Of `Trainer.step`: uploads, encoding and submit, and the wait where the GPU is behind. */
     readonly stepMilliseconds: number;
     /** GPU objects that a step after the first one makes; 0 each. */
     readonly buffersCreated: number;

@@ -24,17 +24,29 @@ async function superbatchIn(env: Record<string, string>, ...args: string[]): Pro
 Deno.test("help is printed by every command, with the exit codes", async () => {
   const { code, out } = await superbatch("--help");
   assert.equal(code, 0);
-  for (const command of ["train", "plan", "eval", "search", "select", "tune", "info", "test", "completion"]) {
+  const commands = [
+    "train",
+    "plan",
+    "eval",
+    "search",
+    "select",
+    "reproduce",
+    "tune",
+    "profile",
+    "info",
+    "test",
+  ];
+  for (const command of [...commands, "completion"]) {
     assert.match(out, new RegExp(`^  ${command} `, "m"));
   }
   assert.match(out, /Exit codes: 0 .*1 .*2 .*130/);
-  for (const command of ["train", "plan", "eval", "search", "select", "tune", "info", "test"]) {
+  for (const command of commands) {
     const { code, out } = await superbatch(command, "--help");
     assert.equal(code, 0);
     assert.match(out, new RegExp(`Usage: superbatch ${command}`));
     assert.match(out, /Exit codes: 0 /);
   }
-  assert.match((await superbatch("train", "-h")).out, /--preset PRESET .*One of mini, Ti\/16, /);
+  assert.match((await superbatch("train", "-h")).out, /--preset PRESET .*One of mini, midi, Ti\/16, /);
 });
 
 Deno.test("the version is the package's", async () => {
@@ -155,4 +167,40 @@ Deno.test("tune shows what is kept, and forgets it", async () => {
   );
   assert.equal(large.code, 1);
   assert.match(large.error, /This does not fit: the step takes .*, more than the 1 MiB/);
+});
+
+Deno.test("profile measures a step in parts and draws it; a wrong place is refused before it measures", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const small = [
+      "profile",
+      "--batch",
+      "8",
+      "--filter-ratio",
+      ".5",
+      "--chunks",
+      "2",
+      "--runs",
+      "1",
+      "--quiet",
+    ];
+    const { code, out, error } = await superbatch(...small, "--json", "--out", `${folder}/step.svg`);
+    assert.equal(code, 0, error);
+    const { step, phases, cpu, options, picture } = JSON.parse(out);
+    assert.deepEqual(phases.map(({ name }: { name: string }) => name).slice(0, 2), ["score", "select"]);
+    assert.ok(step.milliseconds > 0 && step.productShare > 0 && step.productShare < 1);
+    assert.deepEqual([options.batch, options.superBatch, options.chunks], [8, 16, 2]);
+    assert.deepEqual(
+      [cpu.buffersCreated, cpu.bindGroupsCreated, cpu.pipelinesCreated, cpu.readBacks, cpu.submits],
+      [0, 0, 0, 0, 1],
+    );
+    assert.match(await Deno.readTextFile(picture), /^<svg/);
+    await Deno.mkdir(`${folder}/there.html`);
+    const wrong = await superbatch(...small, "--out", `${folder}/there.html`);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.error, /there\.html is a folder: give the name of a file in it/);
+    assert.equal((await superbatch("profile", "--runs", "0")).code, 2);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
