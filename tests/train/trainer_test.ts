@@ -9,14 +9,18 @@ Deno.test(
   async () => {
     const device = await testDevice();
     const parts = { microBatch: 3, recompute: true };
+    const coarse = { patchSize: 2, scorePatchSize: 4, coarseShare: 0.5 };
     for (
-      const options of [jointOptions, { ...jointOptions, precision: "f16" as const }, uniformOptions, {
-        ...jointOptions,
-        ...parts,
-      }, {
-        ...uniformOptions,
-        ...parts,
-      }]
+      const options of [
+        jointOptions,
+        { ...jointOptions, precision: "f16" as const },
+        uniformOptions,
+        { ...jointOptions, ...parts },
+        { ...uniformOptions, ...parts },
+        { ...jointOptions, ...coarse },
+        { ...jointOptions, ...coarse, ...parts, scoreDrop: 0.5 },
+        { ...jointOptions, score: "easy-reference" as const, loss: "softmax" as const },
+      ]
     ) {
       using model = tinyModel(device);
       using trainer = await Trainer.create(model, options);
