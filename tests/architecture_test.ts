@@ -20,8 +20,9 @@ const beside: Record<string, string[]> = {
   random: [],
   storage: [],
   eval: [],
+  curation: ["random"],
   data: ["random", "storage"],
-  config: ["data", "losses", "models", "optim", "selection"], // the tables of names, and defaults
+  config: ["curation", "data", "losses", "models", "optim", "selection"], // the tables of names, and defaults
 };
 
 async function sources(folder: string): Promise<string[]> {

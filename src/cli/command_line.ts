@@ -15,7 +15,7 @@ import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
 import { scaleNames } from "../reproduce/scales.ts";
 import { samplerNames } from "../selection/samplers.ts";
-import { ratio, selecting, stepShape, yes } from "./step_options.ts";
+import { curating, ratio, selecting, stepShape, yes } from "./step_options.ts";
 
 /** A usage line that stays short: the options are listed below it. */
 const usageLine: Usage = [{ type: "literal", value: "[OPTIONS]" }];
@@ -52,6 +52,7 @@ const train = command(
     captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
       description: message`Share of the in-domain captions that are exchanged (0).`,
     })),
+    ...curating,
     reference: optional(option("--reference", string({ metavar: "FILE" }), {
       description: message`A checkpoint to take as the reference, of any size, in place of training one.`,
     })),

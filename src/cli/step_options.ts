@@ -8,6 +8,7 @@ import { message } from "@optique/core/message";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { flag, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
+import { curationNames } from "../curation/curate.ts";
 import { lossNames } from "../losses/contrastive.ts";
 import { presetNames } from "../models/config.ts";
 import { precisions } from "../models/precision.ts";
@@ -58,6 +59,16 @@ const microBatchText = {
     patternMismatch: (value: string) =>
       message`Expected a whole number, 1 or more, or auto, but got ${value}.`,
   },
+};
+
+/** How the pool is curated before a training begins. */
+export const curating = {
+  curate: optional(option("--curate", choice(curationNames, { metavar: "METHOD" }), {
+    description: message`Curate the pool first, by the reference (not).`,
+  })),
+  keep: optional(option("--keep", float({ min: 0, max: 1 }), {
+    description: message`Share of the pool that curation keeps (1 − --filter-ratio).`,
+  })),
 };
 
 /** How a selection is made, beside its sampler: for `train`, `plan` and `select`. */

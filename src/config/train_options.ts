@@ -9,6 +9,7 @@ import { type LossName, lossNames } from "../losses/contrastive.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
 import { precisions } from "../models/precision.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
+import { type CurationName, curationNames } from "../curation/curate.ts";
 import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { type SamplerName, samplerNames, samplers, samplerScore } from "../selection/samplers.ts";
 import { type ScoreName, scoreNames } from "../selection/scores.ts";
@@ -67,6 +68,8 @@ const options = v.object({
   captionNoise: v.optional(share, 0),
   dataSeed: v.optional(natural, 1),
   reference: v.optional(v.nullable(v.string()), null),
+  curate: v.optional(v.nullable(oneOf(curationNames as Names<CurationName>)), null),
+  keep: v.optional(v.nullable(v.pipe(share, v.gtValue(0, "must be above 0"))), null),
   referenceSteps: v.optional(positive, 800),
   referenceData: v.optional(oneOf(["curated", "pool"]), "curated"),
   referencePreset: v.optional(v.nullable(presetName), null),
@@ -94,6 +97,8 @@ function conflict(
     imageSize,
     preset: name,
     referencePreset,
+    curate,
+    keep,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -112,6 +117,13 @@ function conflict(
   }
   if (compare === sampler) {
     return `--compare ${compare} is what the run trains already: choose another sampler`;
+  }
+  if (keep !== null && curate === null) {
+    return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;
+  }
+  const kept = curate === null ? poolSize : keptPairs(poolSize, { keep, filterRatio });
+  if (drawn > kept && kept < poolSize) {
+    return `A step draws ${drawn} examples, and --curate ${curate} leaves ${kept} of the pool: raise --keep, or lower the batch`;
   }
   if (drawn > poolSize) {
     const ratio = scored ? ` at --filter-ratio ${filterRatio}` : "";
@@ -135,6 +147,14 @@ function conflict(
     }, or --score-drop`;
   }
   return null;
+}
+
+/** How many pairs of a pool offline curation keeps: as large a share as a selection does, unless another is given. */
+export function keptPairs(
+  poolSize: number,
+  { keep, filterRatio }: Pick<TrainOptions, "keep" | "filterRatio">,
+): number {
+  return Math.max(1, Math.round(poolSize * (keep ?? 1 - filterRatio)));
 }
 
 /** Whether two presets read the same token ids. */

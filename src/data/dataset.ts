@@ -68,6 +68,33 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
   return { name, size, imageSize, pixels, captions, sources: input.sources ?? [name], ...full, hash };
 }
 
+/** Rows of a matrix, in the order given. */
+export function pickRows<T extends Uint8Array | Uint32Array | Int32Array | Float32Array>(
+  all: T,
+  width: number,
+  rows: ArrayLike<number>,
+): T {
+  const picked = new (all.constructor as { new (length: number): T })(rows.length * width);
+  for (let at = 0; at < rows.length; at++) {
+    picked.set(all.subarray(rows[at] * width, (rows[at] + 1) * width), at * width);
+  }
+  return picked;
+}
+
+/** A part of a data set, in the order given. */
+export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
+  const part = await pairDataset({
+    ...data,
+    pixels: pickRows(data.pixels, data.pixels.length / data.size, pairs),
+    captions: Array.from(pairs, (pair) => data.captions[pair]),
+    concept: pickRows(data.concept, 1, pairs),
+    source: pickRows(data.source, 1, pairs),
+    inDomain: pickRows(data.inDomain, 1, pairs),
+    clean: pickRows(data.clean, 1, pairs),
+  });
+  return { ...part, tokens: pickRows(data.tokens, data.tokens.length / data.size, pairs) };
+}
+
 async function hashPairs(pixels: Uint8Array<ArrayBuffer>, captions: readonly string[]): Promise<string> {
   const text = new TextEncoder().encode(captions.join("\0"));
   const bytes = new Uint8Array(pixels.length + text.length);

@@ -6,11 +6,19 @@
 
 import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../config/train_options.ts";
 import { cacheFiles, type KeptFiles } from "../data/cache.ts";
+import { pickRows } from "../data/dataset.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
 import { permutation, Stream } from "../random/philox.ts";
 import { type PlannedOptions, planRun } from "../run/arm_options.ts";
-import { type Experiment, newModel, prepareReference, runArm, stoppable } from "../run/experiment.ts";
+import {
+  curatePool,
+  type Experiment,
+  newModel,
+  prepareReference,
+  runArm,
+  stoppable,
+} from "../run/experiment.ts";
 import type { PreparedReference } from "../run/experiment.ts";
 import type { RunHooks } from "../run/hooks.ts";
 import { prepareData, type PreparedData } from "../run/prepare.ts";
@@ -125,12 +133,8 @@ export class Lab implements Disposable {
     const learner = await this.#learner(options);
     const { pool } = experiment.data,
       order = permutation(seed, Stream.shuffle, 0, pool.size).subarray(0, count);
-    const rows = <T extends Uint8Array | Uint32Array | Float32Array>(all: T): T => {
-      const width = all.length / pool.size;
-      const taken = new (all.constructor as { new (length: number): T })(count * width);
-      order.forEach((index, at) => taken.set(all.subarray(index * width, (index + 1) * width), at * width));
-      return taken;
-    };
+    const rows = <T extends Uint8Array | Uint32Array | Float32Array>(all: T): T =>
+      pickRows(all, all.length / pool.size, order);
     const { image, text, width, logitScale, logitBias } = reference.embeddings;
     const learned: HostEmbeddings = {
       image: await learner.embedImages(rows(pool.pixels)),
@@ -174,9 +178,15 @@ export class Lab implements Disposable {
     const lines: MetricLine[] = [];
     const experiment = await this.#experiment(options, (line) => lines.push(line));
     const reference = await this.#reference(experiment);
+    const curated = await curatePool(experiment, reference.embeddings);
     const model = newModel(experiment, experiment.options);
     try {
-      const { flops, seconds, last } = await runArm(experiment, model, options.sampler, reference.embeddings);
+      const { flops, seconds, last } = await runArm(
+        curated.experiment,
+        model,
+        options.sampler,
+        curated.embeddings,
+      );
       return {
         model,
         trained: { lines, evaluation: last.evaluation!, reference: reference.evaluation, flops, seconds },

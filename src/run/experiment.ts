@@ -5,7 +5,9 @@
  */
 
 import { type KeptFiles, sha256 } from "../data/cache.ts";
-import type { TokenisedDataset } from "../data/dataset.ts";
+import { curations } from "../curation/curate.ts";
+import { keptPairs } from "../config/train_options.ts";
+import { pickRows, subset, type TokenisedDataset } from "../data/dataset.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
 import { countedModels } from "../selection/samplers.ts";
@@ -141,6 +143,24 @@ async function embedPool(
     evaluation: await evaluate(model, data.test, patchSize),
     flops: { train: trained, score: computed ? data.pool.size * model.forwardFlops(patchSize) : 0 },
     [Symbol.dispose]: () => model[Symbol.dispose](),
+  };
+}
+
+/** The experiment on what offline curation keeps of its pool, with the reference's embeddings of that. */
+export async function curatePool(
+  experiment: Experiment,
+  embeddings: EmbeddingSet,
+): Promise<{ experiment: Experiment; embeddings: EmbeddingSet }> {
+  const { options, data, hooks } = experiment, { curate, seed } = options;
+  if (curate === null) return { experiment, embeddings };
+  stoppable(hooks).onProgress(`curate the pool: ${curate}`, 0, 0);
+  await new Promise((resolve) => setTimeout(resolve)); // lets the line be drawn before seconds of work
+  const kept = curations[curate](embeddings, keptPairs(data.pool.size, options), seed);
+  hooks.log(`Curation: ${curate} keeps ${kept.length} of ${data.pool.size} pairs`);
+  const { image, text, width } = embeddings;
+  return {
+    experiment: { ...experiment, data: { ...data, pool: await subset(data.pool, kept) } },
+    embeddings: { ...embeddings, image: pickRows(image, width, kept), text: pickRows(text, width, kept) },
   };
 }
 

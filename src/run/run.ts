@@ -13,7 +13,7 @@ import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
 import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
-import { type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
+import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
 import { prepareData } from "./prepare.ts";
 import { searchExamples } from "./search.ts";
@@ -75,24 +75,26 @@ async function runStages(
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
   using reference = await prepareReference(experiment);
+  const curated = await curatePool(experiment, reference.embeddings);
   using learner = newModel(experiment, options);
-  const result = await runArm(experiment, learner, options.sampler, reference.embeddings);
+  const result = await runArm(curated.experiment, learner, options.sampler, curated.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
 
   let compare: RunSummary["compare"];
   if (options.compare) {
     using other = newModel(experiment, options);
     const { loss, flops, seconds, last } = await runArm(
-      experiment,
+      curated.experiment,
       other,
       options.compare,
-      reference.embeddings,
+      curated.embeddings,
     );
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
   await folder.writeFile("reference.safetensors", await reference.model.save());
-  const counts = (sampler: SamplerName) => countedModels(armScore(sampler, options.score)).reference;
+  const counts = (sampler: SamplerName) =>
+    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
   const compared = options.compare !== null && counts(options.compare);
   const flops: FlopCount = {
     ...result.flops,
@@ -117,11 +119,12 @@ async function runStages(
   hooks.onProgress("report", 0, 0);
   const length = data.pool.pixels.length / data.pool.size;
   const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
+  const { pool } = curated.experiment.data;
   await writeReport(folder, summary, resolved, {
-    picture: (index) => data.pool.pixels.subarray(index * length, (index + 1) * length),
-    imageSize: data.pool.imageSize,
+    picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
+    imageSize: pool.imageSize,
     searches: await searchExamples(learner, data, reportQueries, { patchSize: options.patch ?? undefined }),
-    poolShares: { inDomain: share(data.pool.inDomain), clean: share(data.pool.clean) },
+    poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) },
     attributions: data.attributions,
     command: commandFor(options),
   });

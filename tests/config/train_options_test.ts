@@ -37,6 +37,8 @@ Deno.test("nothing given is the default experiment", () => {
     referenceData: "curated",
     referencePreset: null,
     reference: null,
+    curate: null,
+    keep: null,
   });
 });
 
@@ -105,6 +107,11 @@ Deno.test("options that do not fit together are refused with a way out", () => {
       /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
     ],
     [{ referencePreset: "S/16" }, /--reference-preset S\/16 reads other captions than --preset mini/],
+    [{ keep: 0.5 }, /--keep 0.5 needs a method: add --curate, such as reference-score/],
+    [
+      { curate: "deduplicate", keep: 0.01 },
+      /draws 640 examples, and --curate deduplicate leaves 200 of the pool: raise --keep/,
+    ],
     [{ scorePatch: 12 }, /--score-patch 12 does not divide --image-size 32: choose a divisor/],
     [
       { coarseShare: 0.5 },
