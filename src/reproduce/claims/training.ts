@@ -51,6 +51,16 @@ async function byRatio(
 const percent = (y: number) => `${Number((100 * y).toPrecision(3))} %`;
 const recallLabel = "R@5 on another vendor's pictures";
 
+/** What JEST is held against at equal trained examples, by name. */
+const rivalArms: Readonly<Record<string, TrainOptionsInput>> = {
+  "independent": { sampler: "independent" },
+  "easy reference": { score: "easy-reference" },
+  "hard learner": { score: "hard-learner" },
+  "static filter": { ...uniform, curate: "reference-score" },
+  "de-duplicated": { ...uniform, curate: "deduplicate" },
+  "uniform": uniform,
+};
+
 const fewerExamples: Claim = {
   number: 5,
   title: "The higher the filter ratio, the fewer trained examples to uniform's final score",
@@ -90,6 +100,11 @@ const fewerExamples: Claim = {
       { name: "uniform, long", all: long },
       ...RATIOS.map((ratio) => ({ name: `JEST, f = ${ratio}`, all: arms.get(ratio)! })),
     ];
+    // What else the field would do with as many trained examples, at the same ratio.
+    const rivals: { name: string; all: Trained[] }[] = [{ name: "JEST, f = 0.9", all: arms.get(0.9)! }];
+    for (const [name, options] of Object.entries(rivalArms)) {
+      rivals.push({ name, all: await lab.trainAll({ filterRatio: 0.9, ...options }) });
+    }
     return {
       verdict: conjunction([verdictAbove(highest, 1), verdictAbove(rise, 0)]),
       summary: `To the final score of uniform sampling after ${
@@ -121,6 +136,26 @@ const fewerExamples: Claim = {
           })),
         },
         {
+          title: "All arms at equal trained examples, f = .9",
+          xLabel: "trained examples",
+          yLabel: recallLabel,
+          yFormat: percent,
+          series: rivals.map(({ name, all }) => ({
+            name,
+            points: curve(all, (line) => line.trainedExamples),
+          })),
+        },
+        {
+          title: "All arms against the learner's FLOPs, f = .9",
+          xLabel: "learner's FLOPs",
+          yLabel: recallLabel,
+          yFormat: percent,
+          series: rivals.map(({ name, all }) => ({
+            name,
+            points: curve(all, ({ flops }) => flops.learnerTrain + flops.learnerScore),
+          })),
+        },
+        {
           title: "Score against seconds of training",
           xLabel: "seconds",
           yLabel: recallLabel,
@@ -143,7 +178,7 @@ const fewerExamples: Claim = {
       tables: [{
         title: `Final scores; ${steps} steps, uniform also ${lab.scale.longSteps}`,
         headings: ["arm", "R@5", "MRR", "mean rank", "learner's FLOPs", "seconds"],
-        rows: lines.map(({ name, all }) => [
+        rows: [...lines, ...rivals.slice(1)].map(({ name, all }) => [
           name,
           format(bootstrap(all.map(({ evaluation }) => recall(evaluation)))),
           format(bootstrap(all.map(({ evaluation }) => evaluation.textToImage.mrr))),
