@@ -23,6 +23,10 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/search.ts")).search(invocation);
     case "select":
       return await (await import("./src/cli/select.ts")).select(invocation);
+    case "curate":
+      return await (await import("./src/cli/curate.ts")).curate(invocation);
+    case "score":
+      return await (await import("./src/cli/score.ts")).score(invocation);
     case "reproduce":
       return await (await import("./src/cli/reproduce.ts")).reproduce(invocation);
     case "tune":

@@ -13,9 +13,10 @@ import { choice, float, integer, string } from "@optique/core/valueparser";
 import type { InferValue, Parser } from "@optique/core/parser";
 import type { Usage } from "@optique/core/usage";
 import { presetNames } from "../models/config.ts";
+import { curationNames } from "../curation/curate.ts";
 import { scaleNames } from "../reproduce/scales.ts";
 import { samplerNames } from "../selection/samplers.ts";
-import { curating, ratio, selecting, stepShape, yes } from "./step_options.ts";
+import { curating, pool, ratio, reference, selecting, stepShape, yes } from "./step_options.ts";
 
 /** A usage line that stays short: the options are listed below it. */
 const usageLine: Usage = [{ type: "literal", value: "[OPTIONS]" }];
@@ -43,28 +44,12 @@ const train = command(
     compare: optional(option("--compare", choice(samplerNames, { metavar: "SAMPLER" }), {
       description: message`Train a second model this way, at equal trained examples.`,
     })),
-    poolSize: optional(
-      option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
-    ),
-    inDomain: optional(option("--in-domain", float({ min: 0, max: 1 }), {
-      description: message`Share of the pool that is in-domain (0.1).`,
-    })),
-    captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
-      description: message`Share of the in-domain captions that are exchanged (0).`,
-    })),
+    ...pool,
     ...curating,
-    reference: optional(option("--reference", string({ metavar: "FILE" }), {
-      description: message`A checkpoint to take as the reference, of any size, in place of training one.`,
+    scored: optional(option("--scored", string({ metavar: "FILE" }), {
+      description: message`What superbatch score wrote of this pool, in place of a reference.`,
     })),
-    referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
-      description: message`Updates of the reference (800); it is kept for the next run.`,
-    })),
-    referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
-      description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
-    })),
-    referencePreset: optional(option("--reference-preset", choice(presetNames, { metavar: "PRESET" }), {
-      description: message`Size of the reference (the learner's).`,
-    })),
+    ...reference,
     learningRate: optional(
       option("--learning-rate", float(), { description: message`Highest learning rate (0.005).` }),
     ),
@@ -176,6 +161,87 @@ const select = command(
       message`Joint example selection, and what it is compared with, for anyone's models: prints the rows in order \
 of selection and the batch's learnability; with --json also every pair's own score, the conditional score (with the \
 gain) that each selected pair was drawn by, and the entropy of each draw.`,
+  },
+);
+
+const score = command(
+  "score",
+  object({
+    action: constant("score"),
+    ...pool,
+    ...reference,
+    preset: optional(
+      option("--preset", choice(presetNames, { metavar: "PRESET" }), {
+        description: message`Size of a reference that is trained (mini).`,
+      }),
+    ),
+    imageSize: optional(option("--image-size", integer({ min: 2 }), {
+      description: message`Side of the pictures in pixels (32).`,
+    })),
+    batch: optional(
+      option("--batch", integer({ min: 1 }), { description: message`Its batch when it is trained (64).` }),
+    ),
+    seed: optional(
+      option("--seed", integer({ min: 0 }), { description: message`Its seed when it is trained (1).` }),
+    ),
+    out: withDefault(
+      option("--out", string({ metavar: "FILE.parquet|FILE.jsonl" }), {
+        description: message`Where the scored pairs go (scored.parquet).`,
+      }),
+      "scored.parquet",
+    ),
+    cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
+      description: message`Where data and references are kept.`,
+    })),
+    json: yes("--json", message`Print one line of JSON.`),
+    quiet: yes("--quiet", message`No progress.`),
+  }),
+  {
+    brief: message`Score every pair of the pool by a reference, once.`,
+    description:
+      message`Writes each pair's key, caption, score and embeddings by the reference, as Parquet or JSON lines. With \
+train --scored it takes the reference's place; easy-reference selection then runs no other model at all.`,
+    usageLine,
+  },
+);
+
+const curate = command(
+  "curate",
+  object({
+    action: constant("curate"),
+    scored: argument(string({ metavar: "SCORED" }), {
+      description: message`What superbatch score wrote: .parquet or .jsonl.`,
+    }),
+    method: withDefault(
+      option("--method", choice(curationNames, { metavar: "METHOD" }), {
+        description:
+          message`How pairs are chosen: reference-score keeps what the reference finds easiest, deduplicate \
+drops pictures that are nearly alike (reference-score).`,
+      }),
+      "reference-score" as const,
+    ),
+    keep: withDefault(
+      option("--keep", float({ min: 0, max: 1 }), { description: message`Share to keep (0.1).` }),
+      0.1,
+    ),
+    seed: withDefault(
+      option("--seed", integer({ min: 0 }), { description: message`Seed of the clusters (1).` }),
+      1,
+    ),
+    out: withDefault(
+      option("--out", string({ metavar: "FILE.jsonl" }), {
+        description: message`Where the list of what is kept goes (curated.jsonl).`,
+      }),
+      "curated.jsonl",
+    ),
+    json: yes("--json", message`Print one line of JSON.`),
+  }),
+  {
+    brief: message`Filter scored pairs before a training.`,
+    description:
+      message`Offline curation: a list of the pairs that are kept, a line of JSON each. train --curate does the same \
+to its pool.`,
+    usageLine,
   },
 );
 
@@ -294,13 +360,27 @@ const test = command(
   { brief: message`Run the package's tests.` },
 );
 
-const everything = or(train, plan, evaluateRun, search, select, reproduce, tune, profile, info, test, {
-  errors: {
-    noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
-      optionName("--help")
-    }.`,
+const everything = or(
+  train,
+  plan,
+  evaluateRun,
+  search,
+  select,
+  score,
+  curate,
+  reproduce,
+  tune,
+  profile,
+  info,
+  test,
+  {
+    errors: {
+      noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
+        optionName("--help")
+      }.`,
+    },
   },
-});
+);
 
 /** What the command line came to. */
 export type Invocation = InferValue<typeof everything>;
@@ -311,6 +391,8 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   eval: evaluateRun,
   search,
   select,
+  score,
+  curate,
   reproduce,
   tune,
   profile,

@@ -21,7 +21,13 @@ export async function evaluateRun({ run: path, json, quiet }: InvocationOf<"eval
     signal: AbortSignal.any([]),
   });
   const results: Record<string, Evaluation> = {};
-  for (const name of ["learner", ...(run.summary.compare ? [run.summary.compare.arm] : []), "reference"]) {
+  for (
+    const name of [
+      "learner",
+      ...(run.summary.compare ? [run.summary.compare.arm] : []),
+      ...(run.summary.reference ? ["reference"] : []),
+    ]
+  ) {
     using model = await loadRunModel(device, path, name);
     // A reference that was brought along reads captions by its own tokenizer, and sees patches of its own.
     const brought = name === "reference" && options.reference !== null;

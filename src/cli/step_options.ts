@@ -134,3 +134,32 @@ export const stepShape = {
   recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
   memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
 };
+
+/** What the default data's pool is made of. */
+export const pool = {
+  poolSize: optional(
+    option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
+  ),
+  inDomain: optional(option("--in-domain", float({ min: 0, max: 1 }), {
+    description: message`Share of the pool that is in-domain (0.1).`,
+  })),
+  captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
+    description: message`Share of the in-domain captions that are exchanged (0).`,
+  })),
+};
+
+/** Which model is the reference. */
+export const reference = {
+  reference: optional(option("--reference", string({ metavar: "FILE" }), {
+    description: message`A checkpoint to take as the reference, of any size, in place of training one.`,
+  })),
+  referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
+    description: message`Updates of the reference (800); it is kept for the next run.`,
+  })),
+  referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
+    description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
+  })),
+  referencePreset: optional(option("--reference-preset", choice(presetNames, { metavar: "PRESET" }), {
+    description: message`Size of the reference (the learner's).`,
+  })),
+};

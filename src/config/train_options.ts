@@ -68,6 +68,7 @@ const options = v.object({
   captionNoise: v.optional(share, 0),
   dataSeed: v.optional(natural, 1),
   reference: v.optional(v.nullable(v.string()), null),
+  scored: v.optional(v.nullable(v.string()), null),
   curate: v.optional(v.nullable(oneOf(curationNames as Names<CurationName>)), null),
   keep: v.optional(v.nullable(v.pipe(share, v.gtValue(0, "must be above 0"))), null),
   referenceSteps: v.optional(positive, 800),
@@ -99,6 +100,8 @@ function conflict(
     referencePreset,
     curate,
     keep,
+    reference,
+    scored: scoredFile,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -117,6 +120,9 @@ function conflict(
   }
   if (compare === sampler) {
     return `--compare ${compare} is what the run trains already: choose another sampler`;
+  }
+  if (reference !== null && scoredFile !== null) {
+    return `--reference and --scored name a reference each: give one of them`;
   }
   if (keep !== null && curate === null) {
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;

@@ -189,7 +189,7 @@ export class Lab implements Disposable {
       );
       return {
         model,
-        trained: { lines, evaluation: last.evaluation!, reference: reference.evaluation, flops, seconds },
+        trained: { lines, evaluation: last.evaluation!, reference: reference.evaluation!, flops, seconds },
       };
     } catch (error) {
       model[Symbol.dispose]();

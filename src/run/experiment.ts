@@ -7,6 +7,7 @@
 import { type KeptFiles, sha256 } from "../data/cache.ts";
 import { curations } from "../curation/curate.ts";
 import { keptPairs } from "../config/train_options.ts";
+import { decodeScored } from "../data/scored_pairs.ts";
 import { pickRows, subset, type TokenisedDataset } from "../data/dataset.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
@@ -40,10 +41,12 @@ export interface Experiment {
 
 /** A reference with what making it cost. */
 export interface PreparedReference extends Disposable {
-  readonly model: DualEncoder;
+  /** Null where only its embeddings are at hand. */
+  readonly model: DualEncoder | null;
   /** Its embeddings of the pool. */
   readonly embeddings: EmbeddingSet;
-  readonly evaluation: Evaluation;
+  /** Null without a model. */
+  readonly evaluation: Evaluation | null;
   /** Spent now: zero for what was kept from earlier. */
   readonly flops: { readonly train: number; readonly score: number };
 }
@@ -57,10 +60,38 @@ export function newModel({ device, data }: Experiment, options: PlannedOptions):
   });
 }
 
-/** The reference of an experiment: the one that is named, one kept from an earlier experiment, or one trained now. */
+/**
+ * The reference of an experiment: what is left of it in a file of scored pairs, the checkpoint that is named, one kept from an
+ * earlier experiment, or one trained now.
+ */
 export async function prepareReference(experiment: Experiment): Promise<PreparedReference> {
-  const { reference } = experiment.options;
+  const { reference, scored } = experiment.options;
+  if (scored !== null) return await scoredReference(experiment, scored);
   return reference === null ? await ownReference(experiment) : await namedReference(experiment, reference);
+}
+
+/**
+ * A reference's embeddings of the pool from a file.
+ *
+ * @throws {FileError} when there is no such file
+ * @throws TypeError when it is damaged, or holds other pairs than the pool's
+ */
+async function scoredReference({ data: { pool } }: Experiment, path: string): Promise<PreparedReference> {
+  const { image, text, header } = await decodeScored(await readFileBytes(path), path);
+  if (header.data !== pool.hash) {
+    throw new TypeError(
+      `${path} was scored on other pairs than the pool's ${pool.size}: give the options that superbatch score was given, ` +
+        `or score this pool`,
+    );
+  }
+  const { width, logitScale, logitBias } = header;
+  return {
+    model: null,
+    embeddings: { image, text, width, logitScale, logitBias },
+    evaluation: null,
+    flops: { train: 0, score: 0 },
+    [Symbol.dispose]: () => {},
+  };
 }
 
 /**

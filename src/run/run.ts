@@ -92,7 +92,7 @@ async function runStages(
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
-  await folder.writeFile("reference.safetensors", await reference.model.save());
+  if (reference.model) await folder.writeFile("reference.safetensors", await reference.model.save());
   const counts = (sampler: SamplerName) =>
     options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
   const compared = options.compare !== null && counts(options.compare);
@@ -113,7 +113,7 @@ async function runStages(
     flops,
     loss: result.loss,
     evaluation: result.last.evaluation!,
-    reference: reference.evaluation,
+    ...(reference.evaluation ? { reference: reference.evaluation } : {}),
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);

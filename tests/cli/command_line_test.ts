@@ -31,9 +31,10 @@ Deno.test("train takes every option by its name", () => {
       " ",
     ),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
-    ..."--reference-data pool --reference-preset midi --reference r --curate deduplicate --keep .5".split(
-      " ",
-    ),
+    ..."--reference-data pool --reference-preset midi --reference r --scored s --curate deduplicate --keep .5"
+      .split(
+        " ",
+      ),
   );
   assert.deepEqual({ ...value }, {
     action: "train",
@@ -54,6 +55,7 @@ Deno.test("train takes every option by its name", () => {
     referenceData: "pool",
     referencePreset: "midi",
     reference: "r",
+    scored: "s",
     curate: "deduplicate",
     keep: 0.5,
     coarseShare: 0.25,

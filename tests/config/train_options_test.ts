@@ -37,6 +37,7 @@ Deno.test("nothing given is the default experiment", () => {
     referenceData: "curated",
     referencePreset: null,
     reference: null,
+    scored: null,
     curate: null,
     keep: null,
   });
@@ -107,6 +108,7 @@ Deno.test("options that do not fit together are refused with a way out", () => {
       /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
     ],
     [{ referencePreset: "S/16" }, /--reference-preset S\/16 reads other captions than --preset mini/],
+    [{ reference: "r", scored: "s" }, /--reference and --scored name a reference each/],
     [{ keep: 0.5 }, /--keep 0.5 needs a method: add --curate, such as reference-score/],
     [
       { curate: "deduplicate", keep: 0.01 },

@@ -52,3 +52,32 @@ Deno.test("a checkpoint serves as the reference, with its own size and tokenizer
     }
     assert.ok(runFolders(folder).length >= runs);
   }));
+
+Deno.test("scored pairs take the reference's place, as Parquet or JSON lines, on their own pool alone", () =>
+  inFolder(async (folder) => {
+    const cache = ["--cache", `${folder}/cache`, "--pool-size", "200"];
+    const own = [...cache, "--reference-steps", "2", "--batch", "8"];
+    const trained = await superbatch(tinyTraining(folder, "--json", "--quiet"));
+    assert.equal(trained.code, 0, trained.error);
+    const wanted: RunSummary = JSON.parse(trained.out);
+    for (const file of [`${folder}/s.parquet`, `${folder}/s.jsonl`]) {
+      const scored = await superbatch(["score", ...own, "--out", file, "--json", "--quiet"]);
+      assert.equal(scored.code, 0, scored.error);
+      const { pairs, width, median, highest } = JSON.parse(scored.out);
+      assert.deepEqual([pairs, width], [200, 64]);
+      assert.ok(median <= highest && highest <= 0);
+      const run = await superbatch(tinyTraining(folder, "--json", "--quiet", "--scored", file));
+      assert.equal(run.code, 0, run.error);
+      const summary: RunSummary = JSON.parse(run.out);
+      assert.deepEqual(summary.loss, wanted.loss, "the same selection, the same training");
+      assert.deepEqual(summary.evaluation, wanted.evaluation);
+      assert.equal(summary.reference, undefined);
+      const evaluated = await superbatch(["eval", summary.run, "--json", "--quiet"]);
+      assert.deepEqual(Object.keys(JSON.parse(evaluated.out)), ["learner"]);
+    }
+    const other = await superbatch(
+      tinyTraining(folder, "--quiet", "--scored", `${folder}/s.parquet`, "--in-domain", ".5"),
+    );
+    assert.equal(other.code, 1);
+    assert.match(other.error, /s\.parquet was scored on other pairs than the pool's 200/);
+  }));
