@@ -30,6 +30,8 @@ Deno.test("help is printed by every command, with the exit codes", async () => {
     "eval",
     "search",
     "select",
+    "score",
+    "curate",
     "reproduce",
     "tune",
     "profile",

@@ -75,6 +75,22 @@ Deno.test("scored pairs take the reference's place, as Parquet or JSON lines, on
       const evaluated = await superbatch(["eval", summary.run, "--json", "--quiet"]);
       assert.deepEqual(Object.keys(JSON.parse(evaluated.out)), ["learner"]);
     }
+    for (const method of ["reference-score", "deduplicate"]) {
+      const list = `${folder}/${method}.jsonl`;
+      const curated = await superbatch(
+        ["curate", `${folder}/s.parquet`, "--method", method, "--keep", ".25", "--out", list, "--json"],
+      );
+      assert.deepEqual(JSON.parse(curated.out), { file: list, method, pairs: 200, kept: 50 }, curated.error);
+      const lines = (await Deno.readTextFile(list)).trim().split("\n").map((line) => JSON.parse(line));
+      assert.equal(new Set(lines.map(({ key }) => key)).size, 50);
+      const run = await superbatch(
+        tinyTraining(folder, "--quiet", "--sampler", "uniform", "--curate", method, "--keep", ".25"),
+      );
+      assert.equal(run.code, 0, run.error);
+    }
+    const damaged = await superbatch(["curate", `${folder}/deduplicate.jsonl`]);
+    assert.equal(damaged.code, 1);
+    assert.match(damaged.error, /deduplicate\.jsonl holds no scored pairs: .* Make it with superbatch score/);
     const other = await superbatch(
       tinyTraining(folder, "--quiet", "--scored", `${folder}/s.parquet`, "--in-domain", ".5"),
     );
