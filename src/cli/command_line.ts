@@ -57,7 +57,7 @@ const train = command(
       description: message`Share of the steps that warm up (0.1).`,
     })),
     beta2: optional(option("--beta2", ratio(), {
-      description: message`AdamW's decay of the second moments (0.95).`,
+      description: message`AdamW's decay of the learner's second moments (0.95).`,
     })),
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
       description: message`Where data and references are kept.`,

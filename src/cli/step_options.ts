@@ -156,6 +156,9 @@ export const reference = {
   referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
     description: message`Updates of the reference (800); it is kept for the next run.`,
   })),
+  referenceBatch: optional(
+    option("--reference-batch", integer({ min: 1 }), { description: message`Its batch (--batch).` }),
+  ),
   referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
     description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
   })),

@@ -72,6 +72,7 @@ const options = v.object({
   curate: v.optional(v.nullable(oneOf(curationNames as Names<CurationName>)), null),
   keep: v.optional(v.nullable(v.pipe(share, v.gtValue(0, "must be above 0"))), null),
   referenceSteps: v.optional(positive, 800),
+  referenceBatch: v.optional(v.nullable(positive), null),
   referenceData: v.optional(oneOf(["curated", "pool"]), "curated"),
   referencePreset: v.optional(v.nullable(presetName), null),
   learningRate: v.optional(v.pipe(finite, v.gtValue(0, "must be above 0")), 5e-3),

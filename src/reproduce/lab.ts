@@ -176,7 +176,9 @@ export class Lab implements Disposable {
 
   async #train(options: TrainOptions): Promise<{ trained: Trained; model: DualEncoder }> {
     const lines: MetricLine[] = [];
-    const experiment = await this.#experiment(options, (line) => lines.push(line));
+    const experiment = await this.#experiment(options, (line) => {
+      if (line.arm !== "reference") lines.push(line); // a reference may be trained on the way
+    });
     const reference = await this.#reference(experiment);
     const curated = await curatePool(experiment, reference.embeddings);
     const model = newModel(experiment, experiment.options);

@@ -33,7 +33,12 @@ export function modelConfig(
 
 /** The options by which a run's reference is trained. */
 export function referenceOptions(options: PlannedOptions): PlannedOptions {
-  return { ...options, preset: options.referencePreset ?? options.preset };
+  return {
+    ...options,
+    preset: options.referencePreset ?? options.preset,
+    batch: options.referenceBatch ?? options.batch,
+    beta2: adamWDefaults.beta2, // the learner's alone is varied
+  };
 }
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */

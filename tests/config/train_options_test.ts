@@ -37,6 +37,7 @@ Deno.test("nothing given is the default experiment", () => {
     referenceData: "curated",
     referencePreset: null,
     reference: null,
+    referenceBatch: null,
     scored: null,
     curate: null,
     keep: null,

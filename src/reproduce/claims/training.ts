@@ -362,6 +362,7 @@ const smallBatches: Claim = {
       batch,
       steps: of * usual / batch,
       chunks: Math.min(chunks!, batch),
+      referenceBatch: usual,
     });
     const kept: Record<string, number[][]> = { uniform: [], joint: [] };
     for (const [sampler, of] of [["uniform", longSteps], ["joint", steps]] as const) {
