@@ -79,6 +79,9 @@ export const selecting = {
   loss: optional(option("--loss", choice(lossNames, { metavar: "LOSS" }), {
     description: message`The contrastive loss: sigmoid (SigLIP) or softmax (CLIP) (sigmoid).`,
   })),
+  uniformShare: optional(option("--uniform-share", ratio(), {
+    description: message`Share of each batch that is drawn uniformly beside the selected (0).`,
+  })),
   iterations: optional(option("--iterations", integer({ min: 0 }), {
     description: message`Members that gibbs redraws, one after another (2000).`,
   })),

@@ -47,6 +47,7 @@ const options = v.object({
   score: v.optional(v.nullable(oneOf(scoreNames as Names<ScoreName>)), null),
   loss: v.optional(oneOf(lossNames as Names<LossName>), "sigmoid"),
   iterations: v.optional(natural, GIBBS_ITERATIONS),
+  uniformShare: v.optional(ratio, 0),
   patch: v.optional(v.nullable(positive), null),
   scorePatch: v.optional(v.nullable(positive), null),
   scoreDrop: v.optional(ratio, 0),
@@ -103,6 +104,7 @@ function conflict(
     keep,
     reference,
     scored: scoredFile,
+    uniformShare,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -115,6 +117,13 @@ function conflict(
   }
   if (arms.some(({ chunked }) => chunked) && chunks > batch) {
     return `--chunks is ${chunks}, more than the ${batch} examples of a batch: choose 1 to ${batch}`;
+  }
+  if (uniformShare > 0 && !arms.some((arm) => arm === samplers.joint || arm === samplers.independent)) {
+    return `--uniform-share ${uniformShare} goes with --sampler joint or independent, not ${sampler}`;
+  }
+  const chosen = batch - Math.round(batch * uniformShare);
+  if (uniformShare > 0 && chosen < chunks) {
+    return `--uniform-share ${uniformShare} leaves ${chosen} examples of a batch for ${chunks} chunks: lower it, or --chunks`;
   }
   if (typeof microBatch === "number" && microBatch > batch) {
     return `--micro-batch is ${microBatch}, more than the ${batch} examples of a batch: choose 1 to ${batch}, or auto`;

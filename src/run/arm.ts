@@ -26,6 +26,8 @@ export interface ArmOptions {
   readonly loss?: LossName;
   /** Redraws of Gibbs sampling in a step. */
   readonly iterations?: number;
+  /** Share of every batch that is drawn uniformly; 0 when left out. */
+  readonly uniformShare?: number;
   /** Settings of AdamW; the paper's when left out. */
   readonly optimizer?: AdamWOptions;
   readonly steps: number;

@@ -50,6 +50,8 @@ export interface SelectOptions {
   readonly chunks: number;
   /** Redraws of Gibbs sampling; 2,000 when left out. */
   readonly iterations?: number;
+  /** Share that joint or independent selection draws uniformly, before the others; 0 when left out. */
+  readonly uniformShare?: number;
   /** Factor on the scores before a draw; the paper takes 100. */
   readonly gain: number;
   /** Seed of the draws, a whole number from 0 to 2⁵³ − 1; the same seed gives the same selection. */
@@ -123,7 +125,7 @@ export async function selectExamples(
   options: SelectOptions,
 ): Promise<SelectResult> {
   const { filterRatio, sampler = "joint", loss = "sigmoid", chunks, gain, seed } = options;
-  const { iterations = GIBBS_ITERATIONS } = options;
+  const { iterations = GIBBS_ITERATIONS, uniformShare = 0 } = options;
   if (!lossNames.includes(loss)) {
     throw new RangeError(`There is no loss "${loss}": choose one of ${lossNames.join(", ")}`);
   }
@@ -158,7 +160,7 @@ export async function selectExamples(
       };
     const embeddings = { learner: pairing("learner", learner), reference: pairing("reference", reference) };
     const step = upload("step", [4], new Uint32Array(4));
-    const request = { superBatch, batch, chunks, iterations, gain, seed, step, loss, score };
+    const request = { superBatch, batch, chunks, iterations, uniformShare, gain, seed, step, loss, score };
     const selection = selectBatch(graph, sampler, embeddings, request);
     const learnability = score === "learnability"
       ? selection.batchScore

@@ -28,6 +28,11 @@ export interface DrawRequest {
   readonly chunks: number;
   /** Redraws of Gibbs sampling; other samplers do not look at it. */
   readonly iterations: number;
+  /**
+   * Share of the selection that is drawn uniformly, before the others and whatever its score; joint and independent
+   * selection know it. 0 when left out.
+   */
+  readonly uniformShare?: number;
   readonly seed: number;
   /** u32 words whose first is the number of the step. */
   readonly step: Tensor;

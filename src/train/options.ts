@@ -33,6 +33,11 @@ export interface TrainerOptions {
   readonly chunks?: number;
   /** Redraws of Gibbs sampling in a step; 2,000 when left out. */
   readonly iterations?: number;
+  /**
+   * Share of every batch that is drawn uniformly beside what joint or independent selection draws, from 0 up to but not 1;
+   * 0 when left out. It keeps the learner in touch with what the reference does not know.
+   */
+  readonly uniformShare?: number;
   /** Factor on the scores before the draw; 100 when left out, as in the paper. */
   readonly gain?: number;
   /** Seed of the selection. */
@@ -106,6 +111,7 @@ export function resolveTrainerOptions(
     sampler: "uniform" as const,
     chunks: Math.min(16, options.batch),
     iterations: GIBBS_ITERATIONS,
+    uniformShare: 0,
     gain: 100,
     warmUp: 0.01,
     patchSize: config.vision.patchSize,

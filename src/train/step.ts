@@ -43,6 +43,8 @@ export interface StepOptions extends CoTraining {
   readonly chunks: number;
   /** Redraws of Gibbs sampling. */
   readonly iterations: number;
+  /** Share of the batch that is drawn uniformly. */
+  readonly uniformShare?: number;
   /** Factor on the scores before the draw. */
   readonly gain: number;
   /** Columns of the reference's embeddings. */

@@ -31,7 +31,7 @@ Deno.test("train takes every option by its name", () => {
       " ",
     ),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
-    ..."--reference-data pool --reference-preset midi --reference r --reference-batch 4 --scored s --curate deduplicate --keep .5"
+    ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
         " ",
       ),
@@ -55,6 +55,7 @@ Deno.test("train takes every option by its name", () => {
     referenceData: "pool",
     referencePreset: "midi",
     reference: "r",
+    uniformShare: 0.25,
     referenceBatch: 4,
     scored: "s",
     curate: "deduplicate",

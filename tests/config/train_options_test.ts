@@ -37,6 +37,7 @@ Deno.test("nothing given is the default experiment", () => {
     referenceData: "curated",
     referencePreset: null,
     reference: null,
+    uniformShare: 0,
     referenceBatch: null,
     scored: null,
     curate: null,
@@ -110,6 +111,11 @@ Deno.test("options that do not fit together are refused with a way out", () => {
     ],
     [{ referencePreset: "S/16" }, /--reference-preset S\/16 reads other captions than --preset mini/],
     [{ reference: "r", scored: "s" }, /--reference and --scored name a reference each/],
+    [{ uniformShare: 0.95 }, /--uniform-share 0.95 leaves 3 examples of a batch for 8 chunks/],
+    [
+      { uniformShare: 0.5, sampler: "gibbs" },
+      /--uniform-share 0.5 goes with --sampler joint or independent, not gibbs/,
+    ],
     [{ keep: 0.5 }, /--keep 0.5 needs a method: add --curate, such as reference-score/],
     [
       { curate: "deduplicate", keep: 0.01 },
