@@ -24,6 +24,13 @@ export interface PlacedLabel {
   readonly anchor: "start" | "middle" | "end";
 }
 
+/** A placed name, and the line that ties it to its dot where it does not lie beside it. */
+export interface TiedLabel extends PlacedLabel {
+  readonly leader:
+    | { readonly x1: number; readonly y1: number; readonly x2: number; readonly y2: number }
+    | null;
+}
+
 /** A rectangle, in pixels. */
 export interface Box {
   readonly left: number;
@@ -34,6 +41,8 @@ export interface Box {
 
 /** Of a 12-pixel sans-serif: the mean advance of a letter, and the height of a line. */
 const LETTER = 6.7, LINE = 14;
+/** Pixels between a dot and its name that need no line. */
+const NEAR = 8;
 
 /** The rectangle that a placed name covers, by a mean letter's width. */
 export function labelBox({ text, x, y, anchor }: PlacedLabel): Box {
@@ -57,16 +66,18 @@ export function overlap(a: Box, b: Box): number {
  * @param dots all dots, named or not: better not covered
  * @param line corners of a line that is better not covered
  * @param frame what must hold every name
+ * @param reserved words that have their place already
  */
 export function placeLabels(
   names: readonly Named[],
   dots: readonly Circle[],
   line: readonly { readonly x: number; readonly y: number }[],
   frame: Box,
-): PlacedLabel[] {
+  reserved: readonly PlacedLabel[] = [],
+): TiedLabel[] {
   const boxes = dots.map(({ x, y, r }) => ({ left: x - r, right: x + r, top: y - r, bottom: y + r }));
   const along = points(line).map(({ x, y }) => ({ left: x - 3, right: x + 3, top: y - 3, bottom: y + 3 }));
-  const taken: Box[] = [], placed: PlacedLabel[] = [];
+  const taken = reserved.map(labelBox), placed: TiedLabel[] = [];
   for (const name of names) {
     let best: PlacedLabel | undefined, least = Infinity;
     for (const [place, label] of candidates(name).entries()) {
@@ -74,11 +85,11 @@ export function placeLabels(
       const outside = box.left < frame.left || box.right > frame.right || box.top < frame.top ||
         box.bottom > frame.bottom;
       if (outside || taken.some((other) => overlap(box, other) > 0)) continue;
-      const cost = place + sum(boxes, box) / 20 + sum(along, box) / 4;
+      const cost = place + sum(boxes, box) / 8 + sum(along, box) / 4;
       if (cost < least) [best, least] = [label, cost];
     }
     if (!best) continue;
-    placed.push(best);
+    placed.push({ ...best, leader: leader(labelBox(best), name) });
     taken.push(labelBox(best));
   }
   return placed;
@@ -86,6 +97,14 @@ export function placeLabels(
 
 const sum = (boxes: readonly Box[], box: Box) =>
   boxes.reduce((total, other) => total + overlap(box, other), 0);
+
+/** From a dot's edge to the nearest point of its name; null where they are neighbours. */
+function leader({ left, right, top, bottom }: Box, { x, y, r }: Circle): TiedLabel["leader"] {
+  const x2 = Math.min(Math.max(x, left), right), y2 = Math.min(Math.max(y, top), bottom);
+  const distance = Math.hypot(x2 - x, y2 - y);
+  if (distance - r < NEAR) return null;
+  return { x1: x + (x2 - x) * r / distance, y1: y + (y2 - y) * r / distance, x2, y2 };
+}
 
 /** Places around a dot, the best first. */
 function candidates({ text, x, y, r }: Named): PlacedLabel[] {

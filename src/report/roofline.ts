@@ -9,12 +9,12 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import type { Bound, ProfileRow, StepProfile } from "../train/profile.ts";
-import { placeLabels } from "./label_places.ts";
+import { type PlacedLabel, placeLabels } from "./label_places.ts";
 import { percent } from "./profile_text.ts";
 import { compact } from "./terminal.ts";
 
 /** Pixels of the picture and of its margins. */
-const size = { width: 1040, height: 620 }, margin = { left: 62, right: 24, top: 34, bottom: 58 };
+const size = { width: 1040, height: 620 }, margin = { left: 72, right: 24, top: 40, bottom: 64 };
 
 /** Radius in pixels of an op that takes the whole step; areas are in proportion. */
 const WHOLE_RADIUS = 62;
@@ -23,7 +23,9 @@ const LEAST_RADIUS = 2;
 /** Ops that take less of the step go without a name. */
 const NAMED_SHARE = 0.01;
 /** Decades at the left for ops whose FLOPs are not counted, and between them and the others. */
-const COLUMN_DECADES = 1.4, GAP_DECADES = 0.15;
+const COLUMN_DECADES = 2, GAP_DECADES = 0.15;
+/** Share of the copy's bytes a second below which dots in that column do not sink. */
+const LEAST_COPY_SHARE = 1e-3;
 
 /** The colour of each bound; from the page, so that it follows the light or dark scheme. */
 export const boundColors: Readonly<Record<Bound, string>> = {
@@ -50,9 +52,9 @@ export function dotRadius(share: number): number {
 /**
  * The roofline as an SVG element's text: x is FLOP/byte, y GFLOP/s, both logarithmic; one dot an op, its area in
  * proportion to its share of the step. Ops whose FLOPs are not counted stand in a column at the left: there a dot is as
- * far below the roof as its bytes a second are below the copy's. Empty when the profile has no ops.
+ * far below the roof as its bytes a second are below the copy's, down to a thousandth. Empty when the profile has no ops.
  */
-export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): string {
+export function renderRoofline({ ops, peaks, options }: StepProfile): string {
   if (!ops || ops.length === 0) return "";
   const peak = peaks.flopsPerSecond / 1e9, copy = peaks.copyBytesPerSecond / 1e9, ridge = peak / copy;
   const intensity = ({ flops, bytes }: ProfileRow) => flops / Math.max(bytes, 1);
@@ -68,7 +70,7 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
       // Spread over the column, so that dots and names keep apart; the slanted roof above moves along.
       const place = 0.12 + 0.76 * (moving.length === 1 ? 0.5 : at % 5 / 4);
       const x = xFrom * (columnTo / xFrom) ** place;
-      return { row, x, y: Math.max(row.bytesPerSecond / 1e9, copy * 1e-4) * x };
+      return { row, x, y: Math.max(row.bytesPerSecond / 1e9, copy * LEAST_COPY_SHARE) * x };
     }),
   ].map((dot) => ({ ...dot, r: dotRadius(dot.row.share) }));
   const heights = dots.map(({ y }) => y);
@@ -80,6 +82,21 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
     { x: Math.max(xFrom, yFrom / copy), y: Math.max(yFrom, xFrom * copy) },
     { x: ridge, y: peak },
     { x: xTo, y: peak },
+  ];
+  const corner = { x: pixels.x(ridge), y: pixels.y(peak) };
+  const roofLabels: PlacedLabel[] = [
+    {
+      text: `multiply-adds in registers: ${compact(peaks.flopsPerSecond)}FLOP/s`,
+      x: size.width - margin.right,
+      y: corner.y - 12,
+      anchor: "end",
+    },
+    {
+      text: `copying: ${compact(peaks.copyBytesPerSecond)}B/s`,
+      x: corner.x - 14,
+      y: corner.y - 4,
+      anchor: "end",
+    },
   ];
   const labels = placeLabels(
     dots.filter(({ row }) => row.share >= NAMED_SHARE).map(({ row, x, y, r }) => ({
@@ -96,7 +113,9 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
       top: margin.top,
       bottom: size.height - margin.bottom,
     },
+    roofLabels,
   );
+  const leaders = labels.flatMap(({ leader }) => leader ?? []);
   const page = parseHTML("<!doctype html><html><body></body></html>") as unknown as {
     document: Plot.PlotOptions["document"];
   };
@@ -146,27 +165,6 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
         ]
         : []),
       Plot.line(roof, { x: "x", y: "y", stroke: "currentColor", strokeWidth: 2 }),
-      Plot.text([{ x: xTo, y: peak }], {
-        x: "x",
-        y: "y",
-        text: () => `multiply-adds in registers: ${compact(peaks.flopsPerSecond)}FLOP/s`,
-        textAnchor: "end",
-        dy: -10,
-        fill: "currentColor",
-        fontWeight: 600,
-        ...halo,
-      }),
-      Plot.text([{ x: ridge, y: peak }], {
-        x: "x",
-        y: "y",
-        text: () => `copying: ${compact(peaks.copyBytesPerSecond)}B/s`,
-        textAnchor: "end",
-        dx: -12,
-        dy: -4,
-        fill: "currentColor",
-        fontWeight: 600,
-        ...halo,
-      }),
       Plot.dot(dots, {
         x: "x",
         y: "y",
@@ -175,9 +173,18 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
         fillOpacity: 0.55,
         stroke: ({ row }: Dot) => boundColors[row.boundBy],
         title: ({ row }: Dot) =>
-          `${row.name}: ${row.times} times, ${percent(row.share)} of the step, bound by ${row.boundBy}`,
+          `${row.name}: ${row.times} ${row.times === 1 ? "dispatch" : "dispatches"}, ` +
+          `${percent(row.share)} of the step, bound by ${row.boundBy}`,
       }),
-      ...labels.map(({ text, x, y, anchor }) =>
+      Plot.link(leaders, {
+        x1: ({ x1 }) => pixels.invertX(x1),
+        y1: ({ y1 }) => pixels.invertY(y1),
+        x2: ({ x2 }) => pixels.invertX(x2),
+        y2: ({ y2 }) => pixels.invertY(y2),
+        stroke: "currentColor",
+        strokeOpacity: 0.45,
+      }),
+      ...[...labels, ...roofLabels].map(({ text, x, y, anchor }, at) =>
         Plot.text([text], {
           // Placed in pixels: the frame's left upper corner is where they are counted from.
           frameAnchor: "top-left",
@@ -188,6 +195,7 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
           text: (label: string) => label,
           fill: "currentColor",
           fontSize: 12,
+          fontWeight: at < labels.length ? 400 : 600,
           ...halo,
         })
       ),
@@ -207,7 +215,7 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
   svg.setAttribute("role", "img");
   svg.setAttribute(
     "aria-label",
-    `Roofline of a step of ${options.model} on ${adapter.replaceAll(/[<>&]/g, " ")}: ${
+    `Roofline of a step of ${options.model}: ${
       ops.slice(0, 3).map(({ name, share, boundBy }) =>
         `${name} takes ${percent(share)}, bound by ${boundBy}`
       )
@@ -218,7 +226,7 @@ export function renderRoofline({ ops, peaks, options, adapter }: StepProfile): s
   return svg.outerHTML;
 }
 
-/** Pixels of a value on each axis, as Plot places it. */
+/** Pixels of a value on each axis, as Plot places it, and back. */
 function scales({ x, y }: { readonly x: readonly number[]; readonly y: readonly number[] }) {
   const along = ([from, to]: readonly number[], value: number) =>
     Math.log(value / from) / Math.log(to / from);
@@ -226,6 +234,8 @@ function scales({ x, y }: { readonly x: readonly number[]; readonly y: readonly 
   return {
     x: (value: number) => margin.left + along(x, value) * width,
     y: (value: number) => margin.top + (1 - along(y, value)) * height,
+    invertX: (at: number) => x[0] * (x[1] / x[0]) ** ((at - margin.left) / width),
+    invertY: (at: number) => y[0] * (y[1] / y[0]) ** (1 - (at - margin.top) / height),
   };
 }
 
