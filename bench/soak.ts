@@ -1,5 +1,5 @@
 /**
- * Whether a long training grows: a thousand joint steps of `mini`, memory sampled every fifty after a warm-up of 500:
+ * Whether a long training grows: a thousand joint steps of `mini`, memory sampled every fifty after a warm-up of 2,000:
  * so long the heaps of V8 and of the allocator take to reach the size that they keep.
  *
  *     deno run -P bench/soak.ts [steps]
@@ -15,7 +15,7 @@ import { DualEncoder } from "../src/models/model.ts";
 import { randomSuperBatch } from "../src/train/random_batch.ts";
 import { Trainer } from "../src/train/trainer.ts";
 
-const STEPS = Number(Deno.args[0] ?? 1000), WARM_UP = 500, INTERVAL = 50, LOG_INTERVAL = 10;
+const STEPS = Number(Deno.args[0] ?? 1000), WARM_UP = 2000, INTERVAL = 50, LOG_INTERVAL = 10;
 const BATCH = 64, SUPER_BATCH = 640;
 /** Growth per 1,000 steps that counts as noise whatever the standard error says. */
 const TOLERATED_MIB = 2;

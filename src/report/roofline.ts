@@ -24,6 +24,8 @@ const LEAST_RADIUS = 2;
 const NAMED_SHARE = 0.01;
 /** Decades at the left for ops whose FLOPs are not counted, and between them and the others. */
 const COLUMN_DECADES = 2, GAP_DECADES = 0.15;
+/** Multiples of it, but for their whole part, are spread evenly and never meet. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;
 /** Share of the copy's bytes a second below which dots in that column do not sink. */
 const LEAST_COPY_SHARE = 1e-3;
 
@@ -68,7 +70,7 @@ export function renderRoofline({ ops, peaks, options }: StepProfile): string {
     ...computing.map((row) => ({ row, x: intensity(row), y: row.flopsPerSecond / 1e9 })),
     ...moving.map((row, at) => {
       // Spread over the column, so that dots and names keep apart; the slanted roof above moves along.
-      const place = 0.12 + 0.76 * (moving.length === 1 ? 0.5 : at % 5 / 4);
+      const place = 0.1 + 0.8 * ((at + 0.5) * GOLDEN % 1);
       const x = xFrom * (columnTo / xFrom) ** place;
       return { row, x, y: Math.max(row.bytesPerSecond / 1e9, copy * LEAST_COPY_SHARE) * x };
     }),
