@@ -13,7 +13,7 @@ import { chunkSizes, type Drawn, type DrawRequest } from "./selection.ts";
 export function drawJointly(graph: Graph, request: DrawRequest, candidates: Candidates): Drawn {
   const { superBatch, batch, chunks, uniformShare = 0 } = request;
   const free = Math.round(batch * uniformShare);
-  if (!(uniformShare >= 0 && batch - free >= chunks)) {
+  if (!(uniformShare >= 0) || free > 0 && batch - free < chunks) {
     throw new RangeError(
       `Cannot draw a share of ${uniformShare} of ${batch} examples uniformly and the others in ${chunks} chunks: ` +
         `choose a smaller share, 0 or more, or fewer chunks`,
