@@ -104,6 +104,10 @@ export const stepShape = {
     description: message`How the batch is chosen: joint is JEST (joint).`,
   })),
   ...selecting,
+  prefilter: optional(option("--prefilter", ratio(), {
+    description:
+      message`Share of what a step draws that the reference's score drops before the learner sees it (0).`,
+  })),
   patch: optional(option("--patch", integer({ min: 1 }), {
     description: message`Side of the image patches in pixels (the preset's).`,
   })),
@@ -148,6 +152,15 @@ export const pool = {
   })),
   captionNoise: optional(option("--caption-noise", float({ min: 0, max: 1 }), {
     description: message`Share of the in-domain captions that are exchanged (0).`,
+  })),
+  duplicates: optional(option("--duplicates", ratio(), {
+    description: message`Share of the pool that repeats a few of its pairs, slightly shifted (0).`,
+  })),
+  unknownConcepts: optional(option("--unknown-concepts", ratio(), {
+    description: message`Share of the concepts that the curated set does not show (0).`,
+  })),
+  heldOutConcepts: optional(option("--held-out-concepts", ratio(), {
+    description: message`Share of the concepts that only the test shows; then it shows no others (0).`,
   })),
 };
 

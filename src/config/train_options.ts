@@ -48,6 +48,7 @@ const options = v.object({
   loss: v.optional(oneOf(lossNames as Names<LossName>), "sigmoid"),
   iterations: v.optional(natural, GIBBS_ITERATIONS),
   uniformShare: v.optional(ratio, 0),
+  prefilter: v.optional(ratio, 0),
   patch: v.optional(v.nullable(positive), null),
   scorePatch: v.optional(v.nullable(positive), null),
   scoreDrop: v.optional(ratio, 0),
@@ -67,6 +68,9 @@ const options = v.object({
   poolSize: v.optional(positive, 20_000),
   inDomain: v.optional(share, 0.1),
   captionNoise: v.optional(share, 0),
+  duplicates: v.optional(ratio, 0),
+  unknownConcepts: v.optional(ratio, 0),
+  heldOutConcepts: v.optional(ratio, 0),
   dataSeed: v.optional(natural, 1),
   reference: v.optional(v.nullable(v.string()), null),
   scored: v.optional(v.nullable(v.string()), null),
@@ -105,6 +109,7 @@ function conflict(
     reference,
     scored: scoredFile,
     uniformShare,
+    prefilter,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -124,6 +129,18 @@ function conflict(
   const chosen = batch - Math.round(batch * uniformShare);
   if (uniformShare > 0 && chosen < chunks) {
     return `--uniform-share ${uniformShare} leaves ${chosen} examples of a batch for ${chunks} chunks: lower it, or --chunks`;
+  }
+  if (prefilter > 0 && !arms.some((arm) => arm.scores?.includes("learnability"))) {
+    return `--prefilter ${prefilter} goes with a sampler that scores by learnability, not ${sampler}`;
+  }
+  if (prefilter > 0 && score !== null && score !== "learnability") {
+    return `--prefilter ${prefilter} goes with --score learnability, not ${score}`;
+  }
+  if (prefilter > 0 && drawn * (1 - prefilter) < batch) {
+    return `--prefilter ${prefilter} leaves ${
+      Math.round(drawn * (1 - prefilter))
+    } of ${drawn} drawn examples for a batch of ` +
+      `${batch}: lower it, or raise --filter-ratio`;
   }
   if (typeof microBatch === "number" && microBatch > batch) {
     return `--micro-batch is ${microBatch}, more than the ${batch} examples of a batch: choose 1 to ${batch}, or auto`;

@@ -10,6 +10,15 @@ import { cacheFiles } from "./cache.ts";
 import { captionOf, type Concept, iconCaption, slug } from "./captions.ts";
 import { type PairDataset, pairDataset } from "./dataset.ts";
 import {
+  type Candidate,
+  exchangeCaptions,
+  hiddenConcepts,
+  once,
+  repeated,
+  shifted,
+  shuffled,
+} from "./hardships.ts";
+import {
   attributions,
   type IconSet,
   loadEmojiKeywords,
@@ -28,6 +37,12 @@ export interface DefaultDataOptions {
   readonly inDomainShare: number;
   /** Share of those whose captions are exchanged among each other. */
   readonly captionNoise: number;
+  /** Share of the pool that repeats a few of its pictures, most of all the first, shifted by up to a pixel; 0 when left out. */
+  readonly duplicates?: number;
+  /** Share of the concepts that the curated set does not show, and the pool and the test do; 0 when left out. */
+  readonly unknownConcepts?: number;
+  /** Share of the concepts that neither the curated set nor the pool shows; the test shows them alone. 0 when left out. */
+  readonly heldOutConcepts?: number;
   /** Side of a picture in pixels. */
   readonly imageSize: number;
   /** Decides which pictures, phrasings and exchanges; a whole number. */
@@ -65,17 +80,9 @@ export interface DefaultDataNotes {
 }
 
 /** Counts up when the same options would give other data. */
-const VERSION = 1;
+const VERSION = 2;
 /** Root mean square difference, of a scale from 0 to 1, below which two pictures count as the same. */
 const LEAK_RMSE = 0.05;
-
-/** A picture that may enter the pool. */
-interface Candidate {
-  readonly set: string;
-  readonly icon: string;
-  /** Number of the concept, or −1. */
-  readonly concept: number;
-}
 
 /**
  * Builds the default data, or takes them from the cache.
@@ -87,9 +94,12 @@ interface Candidate {
 export async function buildDefaultData(options: DefaultDataOptions): Promise<DefaultData> {
   checkOptions(options);
   const { poolSize, inDomainShare, captionNoise, imageSize, seed } = options;
+  const { duplicates = 0, unknownConcepts = 0, heldOutConcepts = 0 } = options;
   const files = cacheFiles(options.cacheFolder);
-  const file =
-    `data-v${VERSION}-${poolSize}-${inDomainShare}-${captionNoise}-${imageSize}-${seed}.safetensors`;
+  const pool = [poolSize, inDomainShare, captionNoise, duplicates, unknownConcepts, heldOutConcepts].join(
+    "-",
+  );
+  const file = `data-v${VERSION}-${pool}-${imageSize}-${seed}.safetensors`;
   const kept = await files.read(file);
   if (kept) {
     try {
@@ -104,7 +114,7 @@ export async function buildDefaultData(options: DefaultDataOptions): Promise<Def
 }
 
 function checkOptions(
-  { poolSize, inDomainShare, captionNoise, imageSize, seed }: DefaultDataOptions,
+  { poolSize, inDomainShare, captionNoise, imageSize, seed, ...others }: DefaultDataOptions,
 ): void {
   const whole = (name: string, value: number, least: number) => {
     if (!Number.isSafeInteger(value) || value < least) {
@@ -119,12 +129,18 @@ function checkOptions(
   whole("poolSize", poolSize, 1);
   share("inDomainShare", inDomainShare);
   share("captionNoise", captionNoise);
+  const { duplicates = 0, unknownConcepts = 0, heldOutConcepts = 0 } = others;
+  for (const [name, value] of Object.entries({ duplicates, unknownConcepts, heldOutConcepts })) {
+    if (!(value >= 0 && value < 1)) {
+      throw new RangeError(`${name} is ${value}, expected a number from 0 to below 1`);
+    }
+  }
   whole("imageSize", imageSize, 1);
   whole("seed", seed, 0);
 }
 
 async function build(options: DefaultDataOptions): Promise<DefaultData> {
-  const { poolSize, inDomainShare, captionNoise, imageSize, seed, onProgress } = options;
+  const { poolSize, inDomainShare, captionNoise, imageSize, seed, onProgress, duplicates = 0 } = options;
   const sets = new Map<string, IconSet>();
   let fetched = 0;
   for (const { name } of pictureSources) {
@@ -138,32 +154,39 @@ async function build(options: DefaultDataOptions): Promise<DefaultData> {
   const shared = all.flatMap((_, index) => inReference.has(index) && inTest.has(index) ? [index] : []);
   const concepts = shared.map((index) => all[index]);
 
-  const wanted = Math.round(poolSize * inDomainShare);
+  const { heldOutConcepts, unknownConcepts } = hiddenConcepts(concepts.length, options);
+  const heldOutNames = new Set(Array.from(heldOutConcepts, (concept) => slug(concepts[concept].name)));
+
+  // What is drawn once; the rest of the pool repeats it.
+  const wanted = once(Math.round(poolSize * inDomainShare), duplicates);
+  const total = wanted + once(poolSize - Math.round(poolSize * inDomainShare), duplicates);
   const inDomain = shuffled(
     namesOf("in-domain").flatMap((name): Candidate[] =>
-      [...matchIcons(set(name), concepts)].map(([concept, icon]) => ({ set: name, icon, concept }))
+      [...matchIcons(set(name), concepts)].filter(([concept]) => !heldOutConcepts.has(concept))
+        .map(([concept, icon]) => ({ set: name, icon, concept }))
     ),
     seed,
     1,
   );
   const noise = shuffled(
     namesOf("noise").flatMap((name): Candidate[] =>
-      visibleIcons(set(name)).map((icon) => ({ set: name, icon, concept: -1 }))
+      visibleIcons(set(name)).filter((icon) => !heldOutNames.has(icon))
+        .map((icon) => ({ set: name, icon, concept: -1 }))
     ),
     seed,
     2,
   );
   const available = { inDomain: Math.floor(inDomain.length * 0.95), noise: Math.floor(noise.length * 0.99) };
-  if (wanted > available.inDomain || poolSize - wanted > available.noise) {
+  if (wanted > available.inDomain || total - wanted > available.noise) {
     throw new RangeError(
-      `A pool of ${poolSize} with ${wanted} in-domain pairs is too large: there are ${available.inDomain} in-domain ` +
+      `A pool of ${total} pictures with ${wanted} in-domain ones is too large: there are ${available.inDomain} in-domain ` +
         `pictures and ${available.noise} others. Use a smaller pool or share.`,
     );
   }
   // A few more than wanted, because some cannot be drawn and some are left out.
   const candidates = [
     ...inDomain.slice(0, Math.ceil(wanted / 0.95)),
-    ...noise.slice(0, Math.ceil((poolSize - wanted) / 0.99)),
+    ...noise.slice(0, Math.ceil((total - wanted) / 0.99)),
   ];
   const referenceIcons: Candidate[] = shared.map((index, concept) => ({
     set: curated,
@@ -183,8 +206,12 @@ async function build(options: DefaultDataOptions): Promise<DefaultData> {
     (done, total) => onProgress?.({ stage: "draw the pictures", done, total }),
   );
 
-  const picture = ({ set, icon }: Candidate) => drawn.pixels.get(`${set}/${icon}`);
-  const { members, leaked } = admit(candidates, testIcons, drawn, wanted, poolSize);
+  const picture = ({ set, icon, shift }: Candidate) => {
+    const pixels = drawn.pixels.get(`${set}/${icon}`);
+    return pixels && shift ? shifted(pixels, imageSize, shift) : pixels;
+  };
+  const { members: unique, leaked } = admit(candidates, testIcons, drawn, wanted, total);
+  const members = [...unique, ...repeated(unique, options)];
   const order = permutation(seed, Stream.data, 3, members.length);
   const pool = Array.from(order, (at) => members[at]);
   const captions = pool.map(({ concept, icon }, at) =>
@@ -216,7 +243,10 @@ async function build(options: DefaultDataOptions): Promise<DefaultData> {
     });
   };
   const drawable = (members: readonly Candidate[]) => members.filter((member) => picture(member));
-  const reference = drawable(referenceIcons), test = drawable(testIcons);
+  const reference = drawable(referenceIcons)
+    .filter(({ concept }) => !heldOutConcepts.has(concept) && !unknownConcepts.has(concept));
+  const test = drawable(testIcons)
+    .filter(({ concept }) => heldOutConcepts.size === 0 || heldOutConcepts.has(concept));
   return {
     reference: await assemble("reference", [...reference, ...reference], [
       ...reference.map(({ concept }) => concepts[concept].name),
@@ -272,10 +302,6 @@ function matchIcons(set: IconSet, concepts: readonly Concept[]): Map<number, str
   return found;
 }
 
-function shuffled<T>(items: readonly T[], seed: number, draw: number): T[] {
-  return Array.from(permutation(seed, Stream.data, draw, items.length), (at) => items[at]);
-}
-
 function requestsOf(candidates: readonly Candidate[]): DrawRequest[] {
   const bySet = Map.groupBy(candidates, ({ set }) => set);
   return pictureSources.flatMap(({ name, version }) => {
@@ -317,25 +343,6 @@ export function rootMeanSquare(a: Uint8Array, b: Uint8Array): number {
   let sum = 0;
   a.forEach((value, at) => sum += (value - b[at]) ** 2);
   return Math.sqrt(sum / a.length) / 255;
-}
-
-/** Passes the captions of a share of the in-domain pairs round in a circle; returns which captions are their own. */
-function exchangeCaptions(
-  pool: readonly Candidate[],
-  captions: string[],
-  share: number,
-  seed: number,
-): Uint8Array<ArrayBuffer> {
-  const clean = new Uint8Array(pool.length).fill(1);
-  const inDomain = pool.flatMap(({ concept }, at) => concept >= 0 ? [at] : []);
-  const chosen = shuffled(inDomain, seed, 4).slice(0, Math.round(inDomain.length * share));
-  const own = chosen.map((at) => captions[at]);
-  chosen.forEach((at, i) => {
-    const taken = (i + 1) % chosen.length;
-    captions[at] = own[taken];
-    if (pool[chosen[taken]].concept !== pool[at].concept) clean[at] = 0;
-  });
-  return clean;
 }
 
 const parts = ["reference", "pool", "test"] as const;

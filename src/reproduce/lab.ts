@@ -216,8 +216,12 @@ export class Lab implements Disposable {
   }
 
   async #prepare(options: PlannedOptions): Promise<PreparedData> {
-    const { poolSize, inDomain, captionNoise, imageSize, dataSeed, preset } = options;
-    const key = JSON.stringify({ poolSize, inDomain, captionNoise, imageSize, dataSeed, preset });
+    const { poolSize, inDomain, captionNoise, duplicates, unknownConcepts, heldOutConcepts } = options;
+    const { imageSize, dataSeed, preset } = options;
+    const key = JSON.stringify([
+      [poolSize, inDomain, captionNoise, duplicates, unknownConcepts, heldOutConcepts],
+      [imageSize, dataSeed, preset],
+    ]);
     let data = this.#data.get(key);
     if (!data) this.#data.set(key, data = prepareData(options, stoppable(this.hooks)));
     for (const line of (await data).attributions) this.#attributions.add(line);
@@ -230,7 +234,7 @@ export class Lab implements Disposable {
     const { warmUp, loss, beta2, imageSize } = experiment.options;
     const key = JSON.stringify([
       [referenceSteps, referenceData, referencePreset, preset, batch, seed, learningRate, patch],
-      [warmUp, loss, beta2, imageSize, experiment.data.pool.hash],
+      [warmUp, loss, beta2, imageSize, experiment.data.pool.hash, experiment.data.reference.hash],
     ]);
     let reference = this.#references.get(key);
     if (!reference) this.#references.set(key, reference = await prepareReference(experiment));

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { highest, referenceScores } from "../curation/reference_score.ts";
 import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
 import type { DualEncoder } from "../models/model.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
@@ -32,7 +33,13 @@ export interface ArmOptions {
   readonly optimizer?: AdamWOptions;
   readonly steps: number;
   readonly batch: number;
+  /** Examples that the sampler chooses from. */
   readonly superBatch: number;
+  /**
+   * Examples of which these are what the reference finds easiest by themselves, so that the learner need not score the others;
+   * `superBatch` when left out.
+   */
+  readonly drawn?: number;
   readonly chunks: number;
   readonly gain: number;
   readonly seed: number;
@@ -105,9 +112,10 @@ export async function trainArm(
   options: ArmOptions,
   hooks: ArmHooks,
 ): Promise<ArmResult> {
-  const { arm, steps, batch, superBatch, seed, reference } = options;
+  const { arm, steps, batch, superBatch, seed, reference, drawn: draws = superBatch } = options;
   using trainer = await Trainer.create(model, { ...options, reference });
-  const loader = new SuperBatchLoader(data.size, superBatch, seed);
+  const loader = new SuperBatchLoader(data.size, draws, seed);
+  const easiness = draws > superBatch ? referenceScores(reference!) : null;
   const drawn: Uint32Array[] = [];
   const distinct = new Set<number>();
   const snapshotSteps = new Set([1, Math.ceil(steps / 2), steps]);
@@ -124,7 +132,7 @@ export async function trainArm(
     const line: MetricLine = {
       ...summarise(logs),
       trainedExamples: logs.at(-1)!.step * batch,
-      drawnExamples: logs.at(-1)!.step * superBatch,
+      drawnExamples: logs.at(-1)!.step * draws,
       seconds,
       flops: flopsAfter(logs.at(-1)!.step),
       distinctExamples: distinct.size,
@@ -195,7 +203,7 @@ export async function trainArm(
   };
 
   const prepare = (step: number): SuperBatch => {
-    const indices = loader.indices(step - 1);
+    const indices = easiest(loader.indices(step - 1), easiness, superBatch);
     drawn.push(indices);
     return { ...gatherBatch(data, indices), reference: reference && gatherReference(reference, indices) };
   };
@@ -221,9 +229,15 @@ export async function trainArm(
     flops: last!.flops,
     seconds,
     trainedExamples: steps * batch,
-    drawnExamples: steps * superBatch,
+    drawnExamples: steps * draws,
     last: last!,
   };
+}
+
+/** Those of the drawn examples that have the highest scores, in the order drawn; all of them without scores. */
+function easiest(drawn: Uint32Array, scores: Float32Array | null, count: number): Uint32Array {
+  if (!scores) return drawn;
+  return highest(Float32Array.from(drawn, (example) => scores[example]), count).map((place) => drawn[place]);
 }
 
 function gatherReference(

@@ -59,10 +59,13 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     loss,
     iterations,
     uniformShare,
+    prefilter,
     beta2,
   } = options;
   const sampler = arm === "reference" ? "uniform" : arm, score = armScore(sampler, options.score);
   const scored = samplers[sampler].scores !== null;
+  const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
+  const prefiltered = prefilter > 0 && score === "learnability";
   const patchSize = patch ?? modelConfig(options).vision.patchSize;
   // Only what the learner scores is seen coarsely: the reference and uniform arms see all at full resolution.
   const coarse = countedModels(score).learner && (scorePatch !== null || scoreDrop > 0)
@@ -78,7 +81,8 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     optimizer: { ...adamWDefaults, beta2 },
     steps: arm === "reference" ? options.referenceSteps : options.steps,
     batch,
-    superBatch: scored ? Math.round(batch / (1 - filterRatio)) : batch,
+    superBatch: prefiltered ? Math.max(batch, Math.round(drawn * (1 - prefilter))) : drawn,
+    ...(prefiltered ? { drawn } : {}),
     chunks: samplers[sampler].chunked ? chunks : 1,
     gain,
     seed,
