@@ -31,8 +31,6 @@ export interface ProbeOptions {
 const MEMORY = 10;
 /** Share of the decrease that the slope promises which a step must reach (Armijo). */
 const SUFFICIENT = 1e-4;
-/** Relative differences of the value that are no more than rounding. */
-const ROUNDING = 1e-14;
 
 /**
  * Minimises ½‖W‖² + λ Σᵢ −log softmax(W xᵢ + c)[yᵢ], λ the inverse regularisation, the bias c not regularised: the problem
@@ -162,10 +160,9 @@ function minimize(
       next = point.map((x, i) => x + length * direction[i]);
       nextGradient = new Float64Array(point.length);
       nextValue = objective(next, nextGradient);
-      if (nextValue <= value + SUFFICIENT * length * slope + ROUNDING * Math.abs(value)) break;
+      if (nextValue <= value + SUFFICIENT * length * slope) break;
     }
-    // Near the minimum the value no longer tells points apart; the gradient does for a while.
-    if (!(nextValue < value || largest(nextGradient) < largest(gradient))) break;
+    if (!(nextValue < value)) break; // as low as double precision tells apart
     const step = next.map((x, i) => x - point[i]), change = nextGradient.map((g, i) => g - gradient[i]);
     const curvature = dot(step, change);
     if (curvature > 0) history.push({ step, change, curvature });

@@ -7,14 +7,14 @@ import { unitRows } from "./embeddings.ts";
 Deno.test("a probe finds scikit-learn's weights, bias and classes", () => {
   const features = Float64Array.from(fixture.features), labels = Int32Array.from(fixture.labels);
   for (const { inverseRegularization, weights, bias, classes } of fixture.fits) {
-    const probe = fitLinearProbe(features, labels, 4, { inverseRegularization, tolerance: 1e-9 });
+    const probe = fitLinearProbe(features, labels, 4, { inverseRegularization });
     assert.ok(
-      probe.gradient <= 1e-9 && probe.iterations < 1000,
+      probe.gradient <= 1e-6 && probe.iterations < 1000,
       `${probe.gradient} after ${probe.iterations}`,
     );
     const distance = (a: Float64Array, b: readonly number[]) =>
       Math.max(...a.map((value, at) => Math.abs(value - b[at])));
-    // Both stop where a gradient is about 1e-9; the flattest direction has a curvature of about 1e-2 or more.
+    // The regularised directions have a curvature of 1 or more, so a gradient of 1e-6 is about as far from the minimum.
     assert.ok(
       distance(probe.weights, weights) < 1e-5,
       `weights differ by ${distance(probe.weights, weights)}`,
