@@ -162,7 +162,11 @@ function minimize(
       nextValue = objective(next, nextGradient);
       if (nextValue <= value + SUFFICIENT * length * slope) break;
     }
-    if (!(nextValue < value)) break; // as low as double precision tells apart
+    if (!(nextValue < value)) {
+      if (history.length === 0) break; // as low as double precision tells apart
+      history.length = 0; // what it remembers is rounding by now
+      continue;
+    }
     const step = next.map((x, i) => x - point[i]), change = nextGradient.map((g, i) => g - gradient[i]);
     const curvature = dot(step, change);
     if (curvature > 0) history.push({ step, change, curvature });
