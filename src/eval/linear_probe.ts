@@ -29,8 +29,10 @@ export interface ProbeOptions {
 
 /** Pairs of steps that L-BFGS remembers. */
 const MEMORY = 10;
-/** Share of the decrease that the slope promises which a step must reach (Armijo). */
-const SUFFICIENT = 1e-4;
+/** A step ends where the slope has fallen to this share of its first, or has turned by no more than the other. */
+const STILL_DOWN = 0.9, UP_AGAIN = 0.1;
+/** Points that are tried along a line. */
+const TRIALS = 60;
 
 /**
  * Minimises ½‖W‖² + λ Σᵢ −log softmax(W xᵢ + c)[yᵢ], λ the inverse regularisation, the bias c not regularised: the problem
@@ -63,9 +65,9 @@ export function fitLinearProbe(
     );
   }
   const size = classes * (width + 1);
-  const objective = (point: Float64Array, gradient: Float64Array) =>
-    loss(point, gradient, features, labels, classes, width, inverseRegularization);
-  const minimum = minimize(objective, new Float64Array(size), iterations, tolerance);
+  const gradientAt = (point: Float64Array, gradient: Float64Array) =>
+    writeGradient(point, gradient, features, labels, classes, width, inverseRegularization);
+  const minimum = minimize(gradientAt, new Float64Array(size), iterations, tolerance);
   return {
     weights: minimum.point.slice(0, classes * width),
     bias: minimum.point.slice(classes * width),
@@ -102,8 +104,8 @@ function linear(
   }
 }
 
-/** The value at [W, c]; writes the gradient. */
-function loss(
+/** The gradient at [W, c]. */
+function writeGradient(
   point: Float64Array,
   gradient: Float64Array,
   features: Float32Array | Float64Array,
@@ -111,28 +113,22 @@ function loss(
   classes: number,
   width: number,
   strength: number,
-): number {
+): void {
   const weights = point.subarray(0, classes * width), bias = point.subarray(classes * width);
   gradient.fill(0);
-  let value = 0;
-  for (let at = 0; at < weights.length; at++) {
-    value += weights[at] * weights[at] / 2;
-    gradient[at] = weights[at];
-  }
+  gradient.set(weights);
   const logits = new Float64Array(classes);
   for (let row = 0; row < labels.length; row++) {
     linear(logits, weights, bias, features, row * width, width);
     let most = -Infinity, sum = 0;
     for (let c = 0; c < classes; c++) most = Math.max(most, logits[c]);
     for (let c = 0; c < classes; c++) sum += Math.exp(logits[c] - most);
-    value += strength * (most + Math.log(sum) - logits[labels[row]]);
     for (let c = 0; c < classes; c++) {
       const slope = strength * (Math.exp(logits[c] - most) / sum - (c === labels[row] ? 1 : 0));
       gradient[classes * width + c] += slope;
       for (let d = 0; d < width; d++) gradient[c * width + d] += slope * features[row * width + d];
     }
   }
-  return value;
 }
 
 interface Minimum {
@@ -141,37 +137,40 @@ interface Minimum {
   readonly gradient: number;
 }
 
-/** L-BFGS with a backtracking line search; the objective must be convex, so that every step's curvature is positive. */
+/**
+ * L-BFGS whose line search goes by the slope alone: along a line the slope of a convex objective only rises, so bisection finds
+ * where it is nearly gone, to the full precision of the gradient, where values long look alike.
+ */
 function minimize(
-  objective: (point: Float64Array, gradient: Float64Array) => number,
+  gradientAt: (point: Float64Array, gradient: Float64Array) => void,
   start: Float64Array,
   iterations: number,
   tolerance: number,
 ): Minimum {
-  let point = start, gradient = new Float64Array(start.length), value = objective(point, gradient);
+  let point = start, gradient = new Float64Array(start.length);
+  gradientAt(point, gradient);
   const history: { step: Float64Array; change: Float64Array; curvature: number }[] = [];
   let done = 0;
   for (; done < iterations && largest(gradient) > tolerance; done++) {
-    const direction = descent(gradient, history);
-    const slope = dot(direction, gradient);
+    const direction = descent(gradient, history), slope = dot(direction, gradient);
+    let next = point, nextGradient = gradient, found = false;
     let length = history.length === 0 ? 1 / Math.max(1, Math.sqrt(dot(gradient, gradient))) : 1;
-    let next = point, nextGradient = gradient, nextValue = Infinity;
-    for (let halvings = 0; halvings < 60; halvings++, length /= 2) {
+    for (let trial = 0, low = 0, high = Infinity; trial < TRIALS && !found; trial++) {
       next = point.map((x, i) => x + length * direction[i]);
       nextGradient = new Float64Array(point.length);
-      nextValue = objective(next, nextGradient);
-      if (nextValue <= value + SUFFICIENT * length * slope) break;
+      gradientAt(next, nextGradient);
+      const there = dot(direction, nextGradient);
+      if (there < STILL_DOWN * slope) low = length;
+      else if (there > -UP_AGAIN * slope) high = length;
+      else found = true;
+      if (!found) length = high === Infinity ? 2 * length : (low + high) / 2;
     }
-    if (!(nextValue < value)) {
-      if (history.length === 0) break; // as low as double precision tells apart
-      history.length = 0; // what it remembers is rounding by now
-      continue;
-    }
+    if (!found) break; // as far as double precision goes
     const step = next.map((x, i) => x - point[i]), change = nextGradient.map((g, i) => g - gradient[i]);
     const curvature = dot(step, change);
     if (curvature > 0) history.push({ step, change, curvature });
     if (history.length > MEMORY) history.shift();
-    [point, gradient, value] = [next, nextGradient, nextValue];
+    [point, gradient] = [next, nextGradient];
   }
   return { point, iterations: done, gradient: largest(gradient) };
 }

@@ -7,19 +7,19 @@ import { unitRows } from "./embeddings.ts";
 Deno.test("a probe finds scikit-learn's weights, bias and classes", () => {
   const features = Float64Array.from(fixture.features), labels = Int32Array.from(fixture.labels);
   for (const { inverseRegularization, weights, bias, classes } of fixture.fits) {
-    const probe = fitLinearProbe(features, labels, 4, { inverseRegularization });
+    const probe = fitLinearProbe(features, labels, 4, { inverseRegularization, tolerance: 1e-10 });
     assert.ok(
-      probe.gradient <= 1e-6 && probe.iterations < 1000,
+      probe.gradient <= 1e-10 && probe.iterations < 1000,
       `${probe.gradient} after ${probe.iterations}`,
     );
     const distance = (a: Float64Array, b: readonly number[]) =>
       Math.max(...a.map((value, at) => Math.abs(value - b[at])));
-    // The regularised directions have a curvature of 1 or more, so a gradient of 1e-6 is about as far from the minimum.
+    // scikit-learn stops where the value no longer falls, which leaves it within about 1e-6 of the minimum.
     assert.ok(
-      distance(probe.weights, weights) < 1e-5,
+      distance(probe.weights, weights) < 2e-6,
       `weights differ by ${distance(probe.weights, weights)}`,
     );
-    assert.ok(distance(probe.bias, bias) < 1e-5, `biases differ by ${distance(probe.bias, bias)}`);
+    assert.ok(distance(probe.bias, bias) < 2e-6, `biases differ by ${distance(probe.bias, bias)}`);
     assert.deepEqual([...classify(probe, features)], classes);
   }
 });
