@@ -242,7 +242,9 @@ export class Lab implements Disposable {
   }
 }
 
-/** Names an arm by all that decides what comes of it. */
+/** Names an arm by all that decides what comes of it: what differs from the defaults, so that a new option leaves old names. */
 async function armKey({ cache: _cache, out: _out, name: _name, ...options }: TrainOptions): Promise<string> {
-  return await contentKey(options);
+  const usual: Record<string, unknown> = trainOptions({});
+  const given = Object.entries(options).filter(([name, value]) => value !== usual[name]);
+  return await contentKey(given.toSorted(([a], [b]) => a < b ? -1 : 1));
 }

@@ -126,13 +126,14 @@ async function namedReference(experiment: Experiment, path: string): Promise<Pre
   }
 }
 
-async function ownReference(experiment: Experiment): Promise<PreparedReference> {
-  const { hooks, device, data, files } = experiment;
-  const options = referenceOptions(experiment.options);
+/** Names the reference that these options train on these data: by all that decides its numbers. */
+export async function referenceKey(data: PreparedData, options: PlannedOptions): Promise<string> {
   const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2, precision } = options;
-  const key = await contentKey({
+  return await contentKey({
     config: modelConfig(options),
     data: referenceSet(data, options).hash,
+    // The same captions are other ids by another pool's tokenizer.
+    tokenizer: data.tokenizerJson,
     steps,
     batch,
     seed,
@@ -142,8 +143,13 @@ async function ownReference(experiment: Experiment): Promise<PreparedReference> 
     loss,
     beta2,
     precision,
-    version: 3,
+    version: 4,
   });
+}
+
+async function ownReference(experiment: Experiment): Promise<PreparedReference> {
+  const { hooks, device, data, files } = experiment;
+  const options = referenceOptions(experiment.options), key = await referenceKey(data, options);
   let model = await keptReference(device, files, key);
   let trained = 0;
   if (model) hooks.log("Reference: kept from an earlier run");
@@ -153,7 +159,7 @@ async function ownReference(experiment: Experiment): Promise<PreparedReference> 
     trained = result.flops.referenceTrain;
     await keepReference(files, key, model);
   }
-  return await embedPool(experiment, model, key, patch ?? undefined, trained);
+  return await embedPool(experiment, model, key, options.patch ?? undefined, trained);
 }
 
 /** A reference with its embeddings of the pool and its evaluation. */
@@ -172,7 +178,7 @@ async function embedPool(
     model,
     embeddings,
     evaluation: await evaluate(model, data.test, patchSize),
-    flops: { train: trained, score: computed ? data.pool.size * model.forwardFlops(patchSize) : 0 },
+    flops: { train: trained, score: computed * model.forwardFlops(patchSize) },
     [Symbol.dispose]: () => model[Symbol.dispose](),
   };
 }

@@ -25,6 +25,7 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
+    ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
     ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
@@ -73,6 +74,10 @@ Deno.test("train takes every option by its name", () => {
     poolSize: 900,
     inDomain: 0.2,
     captionNoise: 0.1,
+    prefilter: 0.5,
+    duplicates: 0.25,
+    unknownConcepts: 0.125,
+    heldOutConcepts: 0.75,
     referenceSteps: 40,
     learningRate: 1e-3,
     warmUp: 0,
