@@ -38,6 +38,8 @@ Deno.test("nothing given is the default experiment", () => {
     warmUp: 0.1,
     beta2: 0.95,
     referenceData: "curated",
+    taskExamples: 200,
+    taskPairs: 1000,
     referencePreset: null,
     reference: null,
     uniformShare: 0,
@@ -86,6 +88,7 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ memory: 0 }, /^--memory must be 1 or more \(it is 0\)$/],
     [{ gain: Infinity }, /^--gain must be a finite number \(it is Infinity\)$/],
     [{ inDomain: 1.1 }, /^--in-domain must be from 0 to 1 \(it is 1\.1\)$/],
+    [{ referenceData: "task", poolSize: 900 }, /--task-pairs 1000 is more than the 900 of the pool/],
     [{ duplicates: 1 }, /^--duplicates must be 0 or more and below 1 \(it is 1\)$/],
     [
       { prefilter: 0.5, sampler: "top-k" },
