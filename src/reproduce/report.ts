@@ -4,7 +4,7 @@
  * @module
  */
 
-import { renderFigure } from "../report/figure.ts";
+import { renderFigure, standaloneFigure } from "../report/figure.ts";
 import { escapeHtml } from "../report/report.ts";
 import { style } from "../report/style.ts";
 import type { ClaimResult, Table } from "./claim.ts";
@@ -107,6 +107,15 @@ function section(claim: ClaimResult): string {
       .join("\n")
   }</div>
 ${tables.map(renderTable).join("\n")}`;
+}
+
+/** The figures of a claim as SVG files, named by its number. */
+export function figureFiles(claim: ClaimResult): { readonly name: string; readonly svg: string }[] {
+  if (!("finding" in claim)) return [];
+  return claim.finding.figures.map((figure, at) => ({
+    name: `claim-${claim.number}-${at + 1}.svg`,
+    svg: standaloneFigure(figure),
+  })).filter(({ svg }) => svg !== "");
 }
 
 function renderTable({ title, headings, rows }: Table): string {

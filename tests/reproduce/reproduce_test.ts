@@ -1,7 +1,7 @@
 /** Claims tried at a scale where an arm takes four steps: whether they run, are kept and are reported. */
 import assert from "node:assert/strict";
 import { claimNumbers } from "../../src/cli/reproduce.ts";
-import { renderReproduction } from "../../src/reproduce/report.ts";
+import { figureFiles, renderReproduction } from "../../src/reproduce/report.ts";
 import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
 import { type Scale, scales } from "../../src/reproduce/scales.ts";
 import { trainOptions } from "../../src/config/train_options.ts";
@@ -95,6 +95,15 @@ Deno.test(
       );
       assert.deepEqual(await arms(), before, "nothing was trained again");
 
+      const files = first.claims.flatMap(figureFiles);
+      assert.deepEqual(files.map(({ name }) => name), ["claim-4-1.svg"]);
+      for (const { svg } of files) {
+        assert.match(svg, /^<svg .*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+        assert.ok(
+          !/&(?!#?\w+;)/.test(svg) && !svg.includes("currentcolor;font-family:inherit"),
+          "no XML by itself",
+        );
+      }
       const page = renderReproduction(first);
       assert.match(page, /<pre>a &lt; b<\/pre>/);
       for (const { title } of first.claims) assert.ok(page.includes(title.replaceAll("'", "&#39;")), title);
