@@ -139,8 +139,18 @@ export const reference = {
   referenceBatch: optional(
     option("--reference-batch", integer({ min: 1 }), { description: message`Its batch (--batch).` }),
   ),
-  referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
-    description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
+  referenceData: optional(
+    option("--reference-data", choice(["curated", "pool", "task"], { metavar: "SET" }), {
+      description:
+        message`What the reference is trained on: the curated set, the pool itself, or what is inferred from a task (curated).`,
+    }),
+  ),
+  taskExamples: optional(option("--task-examples", integer({ min: 1 }), {
+    description: message`With --reference-data task: curated pairs that stand for the task (200).`,
+  })),
+  taskPairs: optional(option("--task-pairs", integer({ min: 0 }), {
+    description:
+      message`With --reference-data task: pairs of the pool nearest to these, to learn from (1000).`,
   })),
   referencePreset: optional(option("--reference-preset", choice(presetNames, { metavar: "PRESET" }), {
     description: message`Size of the reference (the learner's).`,
