@@ -19,6 +19,8 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/plan.ts")).plan(invocation);
     case "eval":
       return await (await import("./src/cli/eval.ts")).evaluateRun(invocation);
+    case "embed":
+      return await (await import("./src/cli/embed.ts")).embed(invocation);
     case "search":
       return await (await import("./src/cli/search.ts")).search(invocation);
     case "select":
@@ -33,6 +35,10 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/tune.ts")).tune(invocation);
     case "profile":
       return await (await import("./src/cli/profile.ts")).profile(invocation);
+    case "inspect":
+      return await (await import("./src/cli/inspect.ts")).inspect(invocation);
+    case "doctor":
+      return await (await import("./src/cli/doctor.ts")).doctor(invocation);
     case "info":
       return await (await import("./src/cli/info.ts")).info(invocation);
     case "test":

@@ -1,22 +1,29 @@
 /**
  * Pictures that look alike, told by a perceptual hash: 64 bits, each whether a point is brighter than its right neighbour
- * (difference hash). Re-encoding and resizing change few of them.
+ * (difference hash), and the mean colours of the picture's quarters. Re-encoding and resizing change little of either.
  *
  * @module
  */
 
 /** Columns and rows of the points: 9 × 8 points make 8 × 8 comparisons. */
 const COLUMNS = 9, ROWS = 8;
-/** Bits by which two hashes of one picture may differ. */
-const MOST_DIFFERENT = 3;
+/** Bits, and levels of 255, by which two hashes of one picture may differ. */
+const MOST_BITS = 3, MOST_LEVELS = 16;
+
+/** What a picture looks like. */
+export interface PictureHash {
+  /** The two halves of the 64 bits. */
+  readonly bits: readonly [number, number];
+  /** [2, 2, 3] mean red, green and blue of the quarters. */
+  readonly colors: Uint8Array;
+}
 
 /**
  * The hash of a picture.
  *
  * @param pixels [size, size, 3] RGB bytes, size 9 or more
- * @returns its two halves
  */
-export function differenceHash(pixels: Uint8Array, size: number): [number, number] {
+export function pictureHash(pixels: Uint8Array, size: number): PictureHash {
   const points = new Float64Array(ROWS * COLUMNS);
   for (let row = 0; row < ROWS; row++) {
     const top = Math.floor(row * size / ROWS), bottom = Math.floor((row + 1) * size / ROWS);
@@ -38,13 +45,24 @@ export function differenceHash(pixels: Uint8Array, size: number): [number, numbe
     const at = Math.floor(bit / 8) * COLUMNS + bit % 8;
     if (points[at] > points[at + 1]) halves[bit >> 5] = (halves[bit >> 5] | 1 << (bit & 31)) >>> 0;
   }
-  return halves;
+  return { bits: halves, colors: quarterColors(pixels, size) };
+}
+
+function quarterColors(pixels: Uint8Array, size: number): Uint8Array {
+  const sums = new Float64Array(12), counts = new Float64Array(12);
+  for (let at = 0; at < pixels.length; at++) {
+    const pixel = Math.floor(at / 3), x = pixel % size, y = Math.floor(pixel / size);
+    const place = (Math.floor(2 * y / size) * 2 + Math.floor(2 * x / size)) * 3 + at % 3;
+    sums[place] += pixels[at];
+    counts[place]++;
+  }
+  return Uint8Array.from(sums, (sum, place) => Math.round(sum / counts[place]));
 }
 
 /** Finds pictures that look like one that came before. */
 export class SimilarPictures<T> {
   /** Representatives by each quarter of their hash: of two hashes that differ in three bits one quarter is equal. */
-  readonly #quarters: Map<number, { hash: readonly [number, number]; value: T }[]>[] = [
+  readonly #quarters: Map<number, { hash: PictureHash; value: T }[]>[] = [
     new Map(),
     new Map(),
     new Map(),
@@ -52,12 +70,11 @@ export class SimilarPictures<T> {
   ];
 
   /** The first picture like this one, or null, and then this one is remembered. */
-  find(hash: readonly [number, number], value: T): T | null {
-    const quarters = [hash[0] & 0xffff, hash[0] >>> 16, hash[1] & 0xffff, hash[1] >>> 16];
+  find(hash: PictureHash, value: T): T | null {
+    const [low, high] = hash.bits;
+    const quarters = [low & 0xffff, low >>> 16, high & 0xffff, high >>> 16];
     for (const [at, quarter] of quarters.entries()) {
-      const like = this.#quarters[at].get(quarter)?.find((known) =>
-        distance(known.hash, hash) <= MOST_DIFFERENT
-      );
+      const like = this.#quarters[at].get(quarter)?.find((known) => alike(known.hash, hash));
       if (like) return like.value;
     }
     quarters.forEach((quarter, at) =>
@@ -67,8 +84,9 @@ export class SimilarPictures<T> {
   }
 }
 
-function distance(a: readonly [number, number], b: readonly [number, number]): number {
-  return ones(a[0] ^ b[0]) + ones(a[1] ^ b[1]);
+function alike(a: PictureHash, b: PictureHash): boolean {
+  return ones(a.bits[0] ^ b.bits[0]) + ones(a.bits[1] ^ b.bits[1]) <= MOST_BITS &&
+    a.colors.every((level, at) => Math.abs(level - b.colors[at]) <= MOST_LEVELS);
 }
 
 function ones(word: number): number {
