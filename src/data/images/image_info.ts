@@ -7,14 +7,14 @@
 import { imageSize } from "image-size";
 import { ImageError } from "./image.ts";
 
-/** Formats that are decoded. */
-export const imageFormats = ["jpeg", "png", "webp"] as const;
+/** A format that is decoded. */
+export type ImageFormat = "jpeg" | "png" | "webp";
 
-/** One of {@link imageFormats}. */
-export type ImageFormat = typeof imageFormats[number];
+const formats: readonly string[] = ["jpeg", "png", "webp"] satisfies ImageFormat[];
 
 /** A picture's header. */
 export interface ImageInfo {
+  /** By its first bytes, whatever its name. */
   readonly format: ImageFormat;
   /** In pixels, as stored: before any turning. */
   readonly width: number;
@@ -37,8 +37,8 @@ export function readImageInfo(bytes: Uint8Array): ImageInfo {
     throw new ImageError(`this is no picture: ${(cause as Error).message}`, { cause });
   }
   const format = found.type === "jpg" ? "jpeg" : found.type;
-  if (!imageFormats.includes(format as ImageFormat)) {
-    throw new ImageError(`pictures in ${format} are not read: use ${imageFormats.join(", ")}`);
+  if (!formats.includes(format!)) {
+    throw new ImageError(`pictures in ${format} are not read: use ${formats.join(", ")}`);
   }
   const { width, height, orientation } = found;
   if (!(width > 0 && height > 0)) throw new ImageError(`its header says ${width}×${height} pixels`);
