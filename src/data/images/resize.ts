@@ -149,13 +149,21 @@ export function resizeImage(
   image: RgbImage,
   { imageSize: side, filter, fit }: Pick<Preprocessing, "imageSize" | "filter" | "fit">,
 ): Uint8Array<ArrayBuffer> {
-  if (fit === "squash") return resample(image, side, side, filter).data;
-  const { width, height } = image;
+  const { width, height } = fittedSize(image, side, fit), resized = resample(image, width, height, filter);
+  return fit === "squash" ? resized.data : centred(resized, side);
+}
+
+/** The size to which a picture is brought before the square is cut from it, or it is set on the square. */
+export function fittedSize(
+  { width, height }: Pick<RgbImage, "width" | "height">,
+  side: number,
+  fit: Preprocessing["fit"],
+): { width: number; height: number } {
+  if (fit === "squash") return { width: side, height: side };
   // The short side fills the square when it is cut, the long side when it is padded.
   const scaled = fit === "crop" ? Math.min(width, height) : Math.max(width, height);
   const fitted = (length: number) => Math.max(1, Math.trunc(side * length / scaled));
-  const resized = resample(image, fitted(width), fitted(height), filter);
-  return centred(resized, side);
+  return { width: fitted(width), height: fitted(height) };
 }
 
 /** The middle of a picture, with white where it does not reach. */
