@@ -32,6 +32,7 @@ Deno.test("train takes every option by its name", () => {
     ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
       " ",
     ),
+    ..."--duplicates .2 --unknown-concepts .1 --held-out-concepts .3 --prefilter .5".split(" "),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
     ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
