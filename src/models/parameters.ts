@@ -237,7 +237,9 @@ function expectBindable(specs: readonly ParameterSpec[], maxBindingBytes: number
     if (sizeBytes > maxBindingBytes) {
       throw new RangeError(
         `"${name}" [${shape}] takes ${formatBytes(sizeBytes)}, and this adapter binds at most ` +
-          `${formatBytes(maxBindingBytes)}: use an adapter that binds more (superbatch info shows it), or a model ` +
+          `${
+            formatBytes(maxBindingBytes)
+          }: use an adapter that binds more (superbatch info shows it), or a model ` +
           "with a smaller vocabulary or width",
       );
     }
