@@ -80,3 +80,4 @@ export {
 export { resizePictures } from "./src/ops/resize_pictures.ts";
 export type { RgbImage } from "./src/data/images/image.ts";
 export type { Preprocessing } from "./src/data/images/preprocessing.ts";
+export type { Activation } from "./src/ops/matmul.ts";

@@ -82,8 +82,8 @@ export function pickRows<T extends Uint8Array | Uint32Array | Int32Array | Float
 }
 
 /** A part of a data set, in the order given. */
-export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
-  const part = await pairDataset({
+export async function pickPairs(data: PairDataset, pairs: Uint32Array): Promise<PairDataset> {
+  return await pairDataset({
     ...data,
     pixels: pickRows(data.pixels, data.pixels.length / data.size, pairs),
     captions: Array.from(pairs, (pair) => data.captions[pair]),
@@ -92,7 +92,12 @@ export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promis
     inDomain: pickRows(data.inDomain, 1, pairs),
     clean: pickRows(data.clean, 1, pairs),
   });
-  return { ...part, tokens: pickRows(data.tokens, data.tokens.length / data.size, pairs) };
+}
+
+/** A part of a data set with its tokens, in the order given. */
+export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
+  const tokens = pickRows(data.tokens, data.tokens.length / data.size, pairs);
+  return { ...await pickPairs(data, pairs), tokens };
 }
 
 /**

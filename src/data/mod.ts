@@ -23,3 +23,10 @@ export { clipPreprocessing, type Preprocessing, sigLipPreprocessing } from "./im
 export { resample, resizeImage } from "./images/resize.ts";
 export { gatherBatch, SuperBatchLoader } from "./loader.ts";
 export { encodeCaptions, loadTokenizer, type Tokenizer, trainTokenizer } from "./tokenizer.ts";
+export { type LoadedPairs, type LoadOptions, loadPairs } from "./load_pairs.ts";
+export { type PairBlock, type ReadOptions, readPairs } from "./read_pairs.ts";
+export type { ColumnNames } from "./sources/names.ts";
+export { type OpenOptions, openSource } from "./sources/open_source.ts";
+export type { RemoteOptions } from "./sources/remote.ts";
+export { BadSample, type DataSource, type Shard, SourceError, type StoredPair } from "./sources/source.ts";
+export type { CaptionLayout } from "./tokenizer_file.ts";

@@ -74,8 +74,13 @@ async function runStages(
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
-  using reference = await prepareReference(experiment);
-  const curated = await curatePool(experiment, reference.embeddings);
+  const counts = (sampler: SamplerName) =>
+    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
+  const compared = options.compare !== null && counts(options.compare);
+  using reference = counts(options.sampler) || compared ? await prepareReference(experiment) : null;
+  const curated = reference
+    ? await curatePool(experiment, reference.embeddings)
+    : { experiment, embeddings: null };
   using learner = newModel(experiment, options);
   const result = await runArm(curated.experiment, learner, options.sampler, curated.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
@@ -92,14 +97,11 @@ async function runStages(
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
-  if (reference.model) await folder.writeFile("reference.safetensors", await reference.model.save());
-  const counts = (sampler: SamplerName) =>
-    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
-  const compared = options.compare !== null && counts(options.compare);
+  if (reference?.model) await folder.writeFile("reference.safetensors", await reference.model.save());
   const flops: FlopCount = {
     ...result.flops,
-    referenceTrain: counts(options.sampler) || compared ? reference.flops.train : 0,
-    referenceScore: counts(options.sampler) ? reference.flops.score : 0,
+    referenceTrain: reference?.flops.train ?? 0,
+    referenceScore: reference?.flops.score ?? 0,
   };
   const summary: RunSummary = {
     run: folder.path,
@@ -113,7 +115,7 @@ async function runStages(
     flops,
     loss: result.loss,
     evaluation: result.last.evaluation!,
-    ...(reference.evaluation ? { reference: reference.evaluation } : {}),
+    ...(reference?.evaluation ? { reference: reference.evaluation } : {}),
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
@@ -123,15 +125,13 @@ async function runStages(
   await writeReport(folder, summary, resolved, {
     picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
     imageSize: pool.imageSize,
-    searches: await searchExamples(learner, data, reportQueries, { patchSize: options.patch ?? undefined }),
-    poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) },
+    searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
+    ...(data.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
     attributions: data.attributions,
     command: commandFor(options),
   });
   return summary;
 }
-
-const reportQueries = ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"];
 
 /** The command that makes the same run: every option that is not at its default. */
 function commandFor(options: PlannedOptions): string {

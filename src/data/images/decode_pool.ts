@@ -29,6 +29,7 @@ export class DecodePool implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #waiting: (() => void)[] = [];
+  readonly #working = new Set<(reason: Error) => void>();
   readonly #limit: number;
 
   /** A pool that starts its workers as they are needed. */
@@ -47,9 +48,10 @@ export class DecodePool implements Disposable {
     const worker = this.#idle.pop() ?? this.#start();
     const { imageSize, filter, fit } = this.preprocessing, { maxPixels, limitMs = LIMIT_MS } = this.options;
     const request: DecodeRequest = { image, preprocessing: { imageSize, filter, fit }, maxPixels };
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined, fail: ((reason: Error) => void) | undefined;
     try {
       const reply = await new Promise<Decoded>((resolve, reject) => {
+        this.#working.add(fail = reject);
         worker.onmessage = ({ data }: MessageEvent<Decoded>) => resolve(data);
         worker.onerror = (event) => {
           event.preventDefault();
@@ -66,6 +68,7 @@ export class DecodePool implements Disposable {
       return { reason: (error as Error).message };
     } finally {
       clearTimeout(timer);
+      this.#working.delete(fail!);
       this.#waiting.shift()?.();
     }
   }
@@ -82,8 +85,9 @@ export class DecodePool implements Disposable {
     for (const result of ahead) yield await result;
   }
 
-  /** Ends the workers. */
+  /** Ends the workers; pictures in work are refused. */
   [Symbol.dispose](): void {
+    for (const fail of this.#working) fail(new Error("the pool was closed"));
     for (const worker of this.#all) worker.terminate();
     this.#all.clear();
     this.#idle.length = 0;
