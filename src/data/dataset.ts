@@ -22,6 +22,8 @@ export interface PairDataset {
   readonly source: Uint8Array<ArrayBuffer>;
   /** Names of the sets that the pictures come from. */
   readonly sources: readonly string[];
+  /** Whether `inDomain` and `clean` say something, or stand at 1 because nobody knows. */
+  readonly flagged: boolean;
   /** [n] 1 where the picture belongs to the domain that is wanted. Never an input of selection; for the report. */
   readonly inDomain: Uint8Array<ArrayBuffer>;
   /** [n] 1 where the caption is the picture's own. Never an input of selection; for the report. */
@@ -65,7 +67,18 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
   };
   for (const [what, array] of Object.entries(full)) expect(what, array.length, size);
   const hash = await hashPairs(pixels, captions);
-  return { name, size, imageSize, pixels, captions, sources: input.sources ?? [name], ...full, hash };
+  const flagged = input.flagged ?? (input.inDomain !== undefined || input.clean !== undefined);
+  return {
+    name,
+    size,
+    imageSize,
+    pixels,
+    captions,
+    sources: input.sources ?? [name],
+    flagged,
+    ...full,
+    hash,
+  };
 }
 
 /** Rows of a matrix, in the order given. */
@@ -124,6 +137,7 @@ export async function concatenate(one: TokenisedDataset, other: TokenisedDataset
   const pairs = await pairDataset({
     name: `${one.name} and ${other.name}`,
     imageSize: one.imageSize,
+    flagged: one.flagged && other.flagged,
     pixels: both(one.pixels, other.pixels),
     captions: [...one.captions, ...other.captions],
     sources,

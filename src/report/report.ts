@@ -135,10 +135,9 @@ function describe(summary: RunSummary, config: Config): string {
     .filter(([arm]) => arm !== "reference")
     .map(([arm, evaluation]) => `${armName(arm)} ${percent(meanR5(evaluation))}`);
   return `A${model} dual encoder after ${steps} steps: ${whole(trainedExamples)} examples trained, ` +
-    `${
-      whole(drawnExamples)
-    } drawn${equal}. Recall among the first five, both ways averaged, on pictures by a ` +
-    `vendor that no training has seen: ${scores.join(", ")}. One run, one seed.`;
+    `${whole(drawnExamples)} drawn${equal}. Recall among the first five, both ways averaged, on ${
+      typeof config.pool === "string" ? "held-out pairs" : "pictures by a vendor that no training has seen"
+    }: ${scores.join(", ")}. One run, one seed.`;
 }
 
 function numbers(

@@ -52,7 +52,6 @@ export async function loadOwnData(
     reference: curated,
     pool,
     ...classified(test),
-    flagged: false,
     queries: [...new Set(Array.from(order, (at) => captions[at]))].slice(0, QUERIES),
     notes: {
       pool: options.pool,

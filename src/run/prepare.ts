@@ -24,8 +24,6 @@ export interface RawData {
   readonly test: PairDataset;
   /** The prompts of each class that `concept` counts; empty where the pictures have no classes. */
   readonly prompts: readonly (readonly string[])[];
-  /** Whether `inDomain` and `clean` say something. */
-  readonly flagged: boolean;
   /** Texts whose nearest test pictures a report shows. */
   readonly queries: readonly string[];
   /** What the run folder notes beside sizes and hashes. */
@@ -34,7 +32,7 @@ export interface RawData {
 }
 
 /** All that a run trains, selects and tests on. */
-export interface PreparedData extends Pick<RawData, "flagged" | "queries" | "attributions"> {
+export interface PreparedData extends Pick<RawData, "queries" | "attributions"> {
   /** The curated set; the pool where there is none. */
   readonly reference: TokenisedDataset;
   /** The noisy pool. */
@@ -80,7 +78,6 @@ async function defaultData(options: Omit<TrainOptions, "microBatch">, hooks: Run
   return {
     ...data,
     prompts: data.concepts.map((concept) => conceptPrompts(concept)),
-    flagged: true,
     queries: ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"],
   };
 }
@@ -91,7 +88,7 @@ function tokenised(
   tokenizerJson: string,
   { tokens: length, vocabulary }: TextConfig,
 ): PreparedData {
-  const { pool, test, prompts, flagged, queries, notes, attributions } = data,
+  const { pool, test, prompts, queries, notes, attributions } = data,
     reference = data.reference ?? pool;
   const tokenizer = loadTokenizer(tokenizerJson);
   const encode = (captions: readonly string[]) => encodeCaptions(tokenizer, captions, length);
@@ -117,7 +114,6 @@ function tokenised(
         }
         : {}),
     },
-    flagged,
     queries,
     tokenizerJson,
     vocabulary,

@@ -12,7 +12,7 @@ import { writeReport } from "../report/write_report.ts";
 import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
-import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
+import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
 import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
 import { prepareData } from "./prepare.ts";
@@ -53,6 +53,7 @@ async function runStages(
   started: number,
 ): Promise<RunSummary> {
   const data = await prepareData(options, stoppable(hooks));
+  checkPool(options, data.pool.size);
   const experiment: Experiment = {
     options,
     hooks,
@@ -126,11 +127,25 @@ async function runStages(
     picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
     imageSize: pool.imageSize,
     searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
-    ...(data.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
+    ...(pool.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
     attributions: data.attributions,
     command: commandFor(options),
   });
   return summary;
+}
+
+/** Refuses a pool that is smaller than what a step draws, before minutes of work. */
+function checkPool(options: PlannedOptions, size: number): void {
+  const arms = [options.sampler, ...(options.compare ? [options.compare] : [])];
+  const most = Math.max(...arms.map((arm) => {
+    const { superBatch, drawn = superBatch } = armOptions(options, arm);
+    return drawn;
+  }));
+  if (most > size) {
+    throw new RangeError(
+      `A step draws ${most} examples, and the pool holds ${size}: lower --batch or --filter-ratio, or give more data`,
+    );
+  }
 }
 
 /** The command that makes the same run: every option that is not at its default. */
