@@ -44,7 +44,9 @@ export function readCheckpoint(bytes: Uint8Array, name = "checkpoint"): Checkpoi
   const { format, config: configText, ...notes } = metadata;
   if (format !== FORMAT || !configText) {
     throw new TypeError(
-      `${name} is no superbatch checkpoint: its metadata say "${format ?? "nothing"}", expected "${FORMAT}". ` +
+      `${name} is no superbatch checkpoint: its metadata say "${
+        format ?? "nothing"
+      }", expected "${FORMAT}". ` +
         "Weights of transformers or timm become one by: superbatch import FOLDER",
     );
   }

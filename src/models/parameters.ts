@@ -237,19 +237,26 @@ function expectBindable(specs: readonly ParameterSpec[], maxBindingBytes: number
     if (sizeBytes > maxBindingBytes) {
       throw new RangeError(
         `"${name}" [${shape}] takes ${formatBytes(sizeBytes)}, and this adapter binds at most ` +
-          `${formatBytes(maxBindingBytes)}: use an adapter that binds more (superbatch info shows it), or a model ` +
+          `${
+            formatBytes(maxBindingBytes)
+          }: use an adapter that binds more (superbatch info shows it), or a model ` +
           "with a smaller vocabulary or width",
       );
     }
   }
 }
 
-function initialValues(
+/**
+ * The first values of a parameter.
+ *
+ * @param parameter its number in the model
+ */
+export function initialValues(
   initializer: Initializer,
   size: number,
   seed: number,
   parameter: number,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   switch (initializer.kind) {
     case "constant":
       return new Float32Array(size).fill(initializer.value);

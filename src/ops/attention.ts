@@ -261,7 +261,13 @@ const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
     dq_every: lastQuery ? keys : queries,
     dq_first: lastQuery ? keys - 1 : 0,
   };
-  const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, CAUSAL, CLEAR_QUERIES: lastQuery, WORKGROUP };
+  const constants = {
+    HEAD_WIDTH: headWidth,
+    MASK: mask !== null,
+    CAUSAL,
+    CLEAR_QUERIES: lastQuery,
+    WORKGROUP,
+  };
   const inputs = { q, k: kv, v: kv, mask: mask ?? graph.nothing };
   const perQuery = linearGrid(examples * heads * queries, WORKGROUP);
   graph.dispatch(attentionDirect, "forward", { params, ...inputs, out, lse_out: lse }, {
