@@ -19,7 +19,7 @@ const floors = [
 const beside: Record<string, string[]> = {
   random: [],
   storage: [],
-  eval: [],
+  eval: ["random"],
   curation: ["random"],
   data: ["random", "storage"],
   config: ["curation", "data", "losses", "models", "optim", "selection"], // the tables of names, and defaults

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { claims, reproduce as reproduceClaims } from "../reproduce/reproduce.ts";
-import { renderReproduction } from "../reproduce/report.ts";
+import { figureFiles, renderReproduction } from "../reproduce/report.ts";
 import { scales } from "../reproduce/scales.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
@@ -43,7 +43,7 @@ export async function reproduce(options: InvocationOf<"reproduce">): Promise<num
     );
     controller.abort();
   };
-  await Deno.mkdir(out, { recursive: true }).catch((cause) => {
+  await Deno.mkdir(join(out, "figures"), { recursive: true }).catch((cause) => {
     throw writeError(out, cause); // before minutes of training
   });
   Deno.addSignalListener("SIGINT", interrupt);
@@ -71,6 +71,9 @@ export async function reproduce(options: InvocationOf<"reproduce">): Promise<num
         progress.log(`${claim.number}. ${claim.title}: ${outcome}`);
         await writeFileAtomic(join(out, "results.json"), JSON.stringify(soFar, null, 1) + "\n");
         await writeFileAtomic(join(out, "report.html"), renderReproduction(soFar));
+        for (const { name, svg } of figureFiles(claim)) {
+          await writeFileAtomic(join(out, "figures", name), svg);
+        }
       },
     );
     progress.close();

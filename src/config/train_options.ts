@@ -78,7 +78,9 @@ const options = v.object({
   keep: v.optional(v.nullable(v.pipe(share, v.gtValue(0, "must be above 0"))), null),
   referenceSteps: v.optional(positive, 800),
   referenceBatch: v.optional(v.nullable(positive), null),
-  referenceData: v.optional(oneOf(["curated", "pool"]), "curated"),
+  referenceData: v.optional(oneOf(["curated", "pool", "task"]), "curated"),
+  taskExamples: v.optional(positive, 200),
+  taskPairs: v.optional(natural, 1000),
   referencePreset: v.optional(v.nullable(presetName), null),
   learningRate: v.optional(v.pipe(finite, v.gtValue(0, "must be above 0")), 5e-3),
   warmUp: v.optional(share, 0.1),
@@ -110,6 +112,8 @@ function conflict(
     scored: scoredFile,
     uniformShare,
     prefilter,
+    referenceData,
+    taskPairs,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -150,6 +154,9 @@ function conflict(
   }
   if (reference !== null && scoredFile !== null) {
     return `--reference and --scored name a reference each: give one of them`;
+  }
+  if (referenceData === "task" && taskPairs > poolSize) {
+    return `--task-pairs ${taskPairs} is more than the ${poolSize} of the pool: lower it, or raise --pool-size`;
   }
   if (keep !== null && curate === null) {
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;

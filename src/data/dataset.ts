@@ -95,6 +95,41 @@ export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promis
   return { ...part, tokens: pickRows(data.tokens, data.tokens.length / data.size, pairs) };
 }
 
+/**
+ * The pairs of one data set, then those of another.
+ *
+ * @throws TypeError when their pictures or captions differ in size
+ */
+export async function concatenate(one: TokenisedDataset, other: TokenisedDataset): Promise<TokenisedDataset> {
+  const length = ({ tokens, size }: TokenisedDataset) => tokens.length / size;
+  if (one.imageSize !== other.imageSize || length(one) !== length(other)) {
+    throw new TypeError(
+      `"${one.name}" has pictures of ${one.imageSize} pixels and ${length(one)} tokens, "${other.name}" of ` +
+        `${other.imageSize} and ${length(other)}: prepare both alike`,
+    );
+  }
+  const sources = [...new Set([...one.sources, ...other.sources])];
+  const both = <T extends Uint8Array | Uint32Array | Int32Array>(a: T, b: T): T => {
+    const joined = new (a.constructor as { new (length: number): T })(a.length + b.length);
+    joined.set(a);
+    joined.set(b, a.length);
+    return joined;
+  };
+  const source = (set: TokenisedDataset) => set.source.map((at) => sources.indexOf(set.sources[at]));
+  const pairs = await pairDataset({
+    name: `${one.name} and ${other.name}`,
+    imageSize: one.imageSize,
+    pixels: both(one.pixels, other.pixels),
+    captions: [...one.captions, ...other.captions],
+    sources,
+    source: both(source(one), source(other)),
+    concept: both(one.concept, other.concept),
+    inDomain: both(one.inDomain, other.inDomain),
+    clean: both(one.clean, other.clean),
+  });
+  return { ...pairs, tokens: both(one.tokens, other.tokens) };
+}
+
 async function hashPairs(pixels: Uint8Array<ArrayBuffer>, captions: readonly string[]): Promise<string> {
   const text = new TextEncoder().encode(captions.join("\0"));
   const bytes = new Uint8Array(pixels.length + text.length);

@@ -5,7 +5,7 @@
  */
 
 import { alignBinding, type BufferRange } from "../gpu/device.ts";
-import { allocate, type Memory } from "../gpu/memory.ts";
+import { allocate, formatBytes, type Memory, PlannedMemory } from "../gpu/memory.ts";
 import type { Graph } from "../graph/graph.ts";
 import { elementCount, type Shape, Tensor, type TensorStorage } from "../graph/tensor.ts";
 import { convert } from "../ops/convert.ts";
@@ -65,11 +65,14 @@ export class ParameterStore implements Disposable {
    * Allocates room for the parameters, zeroed.
    *
    * @param trainable also make room for gradients and optimiser state
+   * @throws RangeError when a parameter is larger than what the adapter can bind
    */
   constructor(memory: Memory, specs: readonly ParameterSpec[], { trainable }: { trainable: boolean }) {
     this.#memory = memory;
     this.specs = specs;
     this.trainable = trainable;
+    // A plan goes on, and names all that is too large at once.
+    if (!(memory instanceof PlannedMemory)) expectBindable(specs, memory.maxBindingBytes);
     const sizes: { decay: boolean; bytes: number }[] = [];
     for (const decay of [true, false]) {
       for (const spec of specs.filter((spec) => spec.decay === decay)) {
@@ -227,12 +230,33 @@ export class ParameterTensors {
   }
 }
 
-function initialValues(
+/** @throws RangeError that names the first parameter that is larger than a binding */
+function expectBindable(specs: readonly ParameterSpec[], maxBindingBytes: number): void {
+  for (const { name, shape } of specs) {
+    const sizeBytes = elementCount(shape) * 4;
+    if (sizeBytes > maxBindingBytes) {
+      throw new RangeError(
+        `"${name}" [${shape}] takes ${formatBytes(sizeBytes)}, and this adapter binds at most ` +
+          `${
+            formatBytes(maxBindingBytes)
+          }: use an adapter that binds more (superbatch info shows it), or a model ` +
+          "with a smaller vocabulary or width",
+      );
+    }
+  }
+}
+
+/**
+ * The first values of a parameter.
+ *
+ * @param parameter its number in the model
+ */
+export function initialValues(
   initializer: Initializer,
   size: number,
   seed: number,
   parameter: number,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   switch (initializer.kind) {
     case "constant":
       return new Float32Array(size).fill(initializer.value);

@@ -120,7 +120,6 @@ export function renderFigure(figure: Figure): string {
     ],
   });
   svg.setAttribute("role", "img");
-  svg.setAttribute("aria-label", describe(title, series, yFormat));
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   // Two columns of names below the axis; Plot's own legend is HTML.
   const legend = series.map(({ name, dashed }, at) => {
@@ -129,7 +128,16 @@ export function renderFigure(figure: Figure): string {
       dashed ? ' stroke-dasharray="5,4"' : ""
     }/><text x="24" dy="0.35em" text-anchor="start" fill="currentColor">${escape(name)}</text></g>`;
   }).join("");
-  return svg.outerHTML.replace(/<\/svg>\s*$/, `${legend}</svg>`);
+  // Added to the text, because an attribute set on the element comes out without & escaped, which XML does not take.
+  const label = `<svg aria-label="${escape(describe(title, series, yFormat))}" `;
+  return svg.outerHTML.replace("<svg ", label).replace(/<\/svg>\s*$/, `${legend}</svg>`);
+}
+
+/** The figure as an SVG file: dark on white, whatever the page that shows it; empty when there is nothing to draw. */
+export function standaloneFigure(figure: Figure): string {
+  return renderFigure(figure)
+    .replace("background:transparent;color:currentColor;font-family:inherit", "color:#1d1d1f")
+    .replace(">", '><rect width="100%" height="100%" fill="#fff"/>');
 }
 
 /** The figure in words: where each line ends. */

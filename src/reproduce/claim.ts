@@ -1,5 +1,5 @@
 /**
- * A claim of JEST's paper, and what came of trying it in miniature.
+ * A claim of JEST's paper, or one about what this project adds to it, and what came of trying it in miniature.
  *
  * @module
  */
@@ -30,8 +30,8 @@ export interface Claim {
   readonly number: number;
   /** The claim, as a sentence. */
   readonly title: string;
-  /** What the paper found, in its figures. */
-  readonly paper: string;
+  /** What the paper found, in its figures; null where the claim goes beyond it. */
+  readonly paper: string | null;
   /** What is measured here, and what decides the verdict. */
   readonly measure: string;
   /** Whether models are trained for it beyond the reference. */

@@ -231,9 +231,10 @@ export class Lab implements Disposable {
   async #reference(experiment: Experiment): Promise<PreparedReference> {
     const { referenceSteps, referenceData, referencePreset, preset, batch, seed, learningRate, patch } =
       experiment.options;
-    const { warmUp, loss, beta2, imageSize } = experiment.options;
+    const { warmUp, loss, beta2, imageSize, taskExamples, taskPairs } = experiment.options;
     const key = JSON.stringify([
       [referenceSteps, referenceData, referencePreset, preset, batch, seed, learningRate, patch],
+      [taskExamples, taskPairs, experiment.data.tokenizerJson],
       [warmUp, loss, beta2, imageSize, experiment.data.pool.hash, experiment.data.reference.hash],
     ]);
     let reference = this.#references.get(key);
@@ -242,7 +243,9 @@ export class Lab implements Disposable {
   }
 }
 
-/** Names an arm by all that decides what comes of it. */
+/** Names an arm by all that decides what comes of it: what differs from the defaults, so that a new option leaves old names. */
 async function armKey({ cache: _cache, out: _out, name: _name, ...options }: TrainOptions): Promise<string> {
-  return await contentKey(options);
+  const usual: Record<string, unknown> = trainOptions({});
+  const given = Object.entries(options).filter(([name, value]) => value !== usual[name]);
+  return await contentKey(given.toSorted(([a], [b]) => a < b ? -1 : 1));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { renderFigure } from "../report/figure.ts";
+import { renderFigure, standaloneFigure } from "../report/figure.ts";
 import { escapeHtml } from "../report/report.ts";
 import { style } from "../report/style.ts";
 import type { ClaimResult, Table } from "./claim.ts";
@@ -71,7 +71,8 @@ export function renderReproduction(reproduction: Reproduction): string {
     seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(", ")}`
   }; ${Math.round(seconds / 60)} min; ${e(date.slice(0, 10))}</p>
 <p>Each claim of <i>Data curation via joint example selection further accelerates multimodal learning</i> (Evans et al.,
-<a href="https://arxiv.org/abs/2406.17711">arXiv:2406.17711</a>) is tried on small pictures with small models. A verdict is about
+<a href="https://arxiv.org/abs/2406.17711">arXiv:2406.17711</a>) is tried on small pictures with small models, and
+so are claims about what goes beyond the paper. A verdict is about
 this miniature: whether the direction of the claim shows here. Intervals are 95 % bootstrap intervals over the seeds.</p>
 <pre>${e(command)}</pre>
 <div class="scroll"><table class="overview"><tbody>${
@@ -93,7 +94,7 @@ ${claims.map(section).join("\n")}
 function section(claim: ClaimResult): string {
   const e = escapeHtml;
   const head = `<h2 id="claim-${claim.number}">${claim.number}. ${e(claim.title)} ${badge(claim)}</h2>
-<p class="paper">The paper: ${e(claim.paper)}</p>
+<p class="paper">${claim.paper === null ? "Beyond the paper." : `The paper: ${e(claim.paper)}`}</p>
 <p class="note">Here: ${e(claim.measure)}</p>`;
   if (!("finding" in claim)) return `${head}<p>It could not be tried: ${e(claim.error)}</p>`;
   const { summary, figures, tables } = claim.finding;
@@ -106,6 +107,15 @@ function section(claim: ClaimResult): string {
       .join("\n")
   }</div>
 ${tables.map(renderTable).join("\n")}`;
+}
+
+/** The figures of a claim as SVG files, named by its number. */
+export function figureFiles(claim: ClaimResult): { readonly name: string; readonly svg: string }[] {
+  if (!("finding" in claim)) return [];
+  return claim.finding.figures.map((figure, at) => ({
+    name: `claim-${claim.number}-${at + 1}.svg`,
+    svg: standaloneFigure(figure),
+  })).filter(({ svg }) => svg !== "");
 }
 
 function renderTable({ title, headings, rows }: Table): string {

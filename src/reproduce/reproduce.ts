@@ -10,6 +10,7 @@ import type { RunHooks } from "../run/hooks.ts";
 import { openTuned } from "../run/tuning.ts";
 import type { Claim, ClaimResult } from "./claim.ts";
 import { costClaims } from "./claims/costs.ts";
+import { extensionClaims } from "./claims/extensions.ts";
 import { referenceClaims } from "./claims/references.ts";
 import { selectionClaims } from "./claims/selection.ts";
 import { trainingClaims } from "./claims/training.ts";
@@ -23,6 +24,7 @@ export const claims: readonly Claim[] = [
   ...trainingClaims,
   ...costClaims,
   ...referenceClaims,
+  ...extensionClaims,
 ]
   .toSorted((a, b) => a.number - b.number);
 

@@ -39,13 +39,13 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
   },
   gpu: {
     name: "gpu",
-    description: "width 128, batches of 128, a pool of 28,000 with 20 % in-domain",
+    description: "width 128, batches of 128, a pool of 22,000 with 20 % in-domain",
     options: {
       steps: 640,
       preset: "midi",
       batch: 128,
       chunks: 16,
-      poolSize: 28_000,
+      poolSize: 22_000,
       inDomain: 0.2,
       referenceSteps: 1500,
     },

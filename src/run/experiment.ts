@@ -19,6 +19,7 @@ import { evaluate } from "./evaluate.ts";
 import type { RunHooks } from "./hooks.ts";
 import { readFileBytes } from "../storage/files.ts";
 import type { PreparedData } from "./prepare.ts";
+import { inferredSet } from "./reference_set.ts";
 import {
   contentKey,
   type EmbeddingSet,
@@ -126,13 +127,14 @@ async function namedReference(experiment: Experiment, path: string): Promise<Pre
   }
 }
 
-async function ownReference(experiment: Experiment): Promise<PreparedReference> {
-  const { hooks, device, data, files } = experiment;
-  const options = referenceOptions(experiment.options);
+/** Names the reference that these options train on these data: by all that decides its numbers. */
+export async function referenceKey(data: PreparedData, options: PlannedOptions): Promise<string> {
   const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2, precision } = options;
-  const key = await contentKey({
+  return await contentKey({
     config: modelConfig(options),
-    data: referenceSet(data, options).hash,
+    ...await setKey(data, options),
+    // The same captions are other ids by another pool's tokenizer.
+    tokenizer: data.tokenizerJson,
     steps,
     batch,
     seed,
@@ -142,18 +144,24 @@ async function ownReference(experiment: Experiment): Promise<PreparedReference> 
     loss,
     beta2,
     precision,
-    version: 3,
+    version: 4,
   });
+}
+
+async function ownReference(experiment: Experiment): Promise<PreparedReference> {
+  const { hooks, device, data, files } = experiment;
+  const options = referenceOptions(experiment.options), key = await referenceKey(data, options);
   let model = await keptReference(device, files, key);
   let trained = 0;
   if (model) hooks.log("Reference: kept from an earlier run");
   else {
+    const { set, flops } = await referenceSet({ ...experiment, options });
     model = newModel(experiment, options);
-    const result = await runArm({ ...experiment, options }, model, "reference", null);
-    trained = result.flops.referenceTrain;
+    const result = await runArm({ ...experiment, options }, model, "reference", null, set);
+    trained = result.flops.referenceTrain + flops;
     await keepReference(files, key, model);
   }
-  return await embedPool(experiment, model, key, patch ?? undefined, trained);
+  return await embedPool(experiment, model, key, options.patch ?? undefined, trained);
 }
 
 /** A reference with its embeddings of the pool and its evaluation. */
@@ -172,7 +180,7 @@ async function embedPool(
     model,
     embeddings,
     evaluation: await evaluate(model, data.test, patchSize),
-    flops: { train: trained, score: computed ? data.pool.size * model.forwardFlops(patchSize) : 0 },
+    flops: { train: trained, score: computed * model.forwardFlops(patchSize) },
     [Symbol.dispose]: () => model[Symbol.dispose](),
   };
 }
@@ -195,17 +203,32 @@ export async function curatePool(
   };
 }
 
-/** What the reference is trained on. */
-function referenceSet(data: PreparedData, { referenceData }: PlannedOptions): TokenisedDataset {
-  return referenceData === "pool" ? data.pool : data.reference;
+/** Names what the reference is trained on. */
+async function setKey(data: PreparedData, options: PlannedOptions): Promise<Record<string, unknown>> {
+  const { referenceData, taskExamples, taskPairs } = options;
+  if (referenceData !== "task") return { data: (referenceData === "pool" ? data.pool : data.reference).hash };
+  const encoder = await referenceKey(data, { ...options, referenceData: "pool" });
+  return { data: data.reference.hash, encoder, taskExamples, taskPairs };
 }
 
-/** Trains one arm of an experiment to its end. */
+/** What the reference is trained on, and what finding it cost in FLOPs. */
+async function referenceSet(experiment: Experiment): Promise<{ set: TokenisedDataset; flops: number }> {
+  const { data, options } = experiment;
+  if (options.referenceData === "curated") return { set: data.reference, flops: 0 };
+  if (options.referenceData === "pool") return { set: data.pool, flops: 0 };
+  // What is like the task is seen by a model of the pool.
+  using encoder = await ownReference({ ...experiment, options: { ...options, referenceData: "pool" } });
+  const set = await inferredSet(data, options, encoder);
+  return { set, flops: encoder.flops.train + encoder.flops.score };
+}
+
+/** Trains one arm of an experiment to its end, on the pool unless another set is given. */
 export async function runArm(
   { options, hooks, data, record }: Experiment,
   model: DualEncoder,
   arm: Arm,
   embeddings: EmbeddingSet | null,
+  set: TokenisedDataset = data.pool,
 ): Promise<ArmResult> {
   const planned = armOptions(options, arm);
   const settings: ArmOptions = {
@@ -218,7 +241,6 @@ export async function runArm(
     uniform: "train uniformly",
   };
   const stage = stages[arm] ?? `train with ${arm} selection`;
-  const set = arm === "reference" ? referenceSet(data, options) : data.pool;
   return await trainArm(model, set, data.test, settings, {
     ...record,
     onStep: (done, total, note) => hooks.onProgress(stage, done, total, note),

@@ -48,12 +48,17 @@ export async function keepReference(files: KeptFiles, key: string, reference: Du
   await files.write(`reference-${key}.safetensors`, await reference.save());
 }
 
+/** Pairs whose embeddings go into one file, so that an embedding that was stopped goes on where it was. */
+const PART = 8192;
+
 /**
- * The reference's embeddings of a data set: kept ones, or computed now and kept.
+ * The reference's embeddings of a data set: kept ones, or computed now and kept, part by part.
  *
- * @param key names the reference and its patch size; together with the data's hash it names the embeddings
+ * @param key names the reference, its tokenizer and its patch size; together with the data's hash it names the embeddings
  * @param options.patchSize side of the patches that the reference was trained with; its own when left out
- * @returns the embeddings, and whether they had to be computed
+ * @param options.onProgress is told the pictures and captions that are done; what it throws ends the embedding
+ * @param options.part pairs of one file; 8,192 when left out
+ * @returns the embeddings, and how many pairs had to be computed
  */
 export async function referenceEmbeddings(
   reference: DualEncoder,
@@ -65,34 +70,52 @@ export async function referenceEmbeddings(
   },
   files: KeptFiles,
   key: string,
-  { patchSize, onProgress }: { patchSize?: number; onProgress: (done: number, total: number) => void },
-): Promise<{ embeddings: EmbeddingSet; computed: boolean }> {
-  const name = `embeddings-${await contentKey([key, data.hash])}.safetensors`;
-  const bytes = await files.read(name);
-  if (bytes) {
-    try {
-      const embeddings = readEmbeddings(bytes, name);
-      if (embeddings.image.length === data.size * embeddings.width) return { embeddings, computed: false };
-    } catch {
-      // A damaged cache is made anew.
+  { patchSize, onProgress, part = PART }: {
+    patchSize?: number;
+    onProgress: (done: number, total: number) => void;
+    part?: number;
+  },
+): Promise<{ embeddings: EmbeddingSet; computed: number }> {
+  const name = `embeddings-${await contentKey([key, data.hash, part])}`;
+  const width = reference.config.embedding, total = 2 * data.size;
+  const image = new Float32Array(data.size * width), text = new Float32Array(data.size * width);
+  const scaleAndBias = await reference.logitScaleAndBias();
+  let computed = 0;
+  for (let first = 0; first < data.size; first += part) {
+    const count = Math.min(part, data.size - first), file = `${name}-${first / part}.safetensors`;
+    let rows = keptEmbeddings(await files.read(file), file, count * width);
+    if (!rows) {
+      const progress = (done: number) => onProgress(2 * first + done, total);
+      const slice = <T extends Uint8Array | Uint32Array>(all: T) => {
+        const length = all.length / data.size;
+        return all.subarray(first * length, (first + count) * length) as T;
+      };
+      rows = {
+        image: await reference.embedImages(slice(data.pixels), { patchSize, onProgress: progress }),
+        text: await reference.embedTexts(slice(data.tokens), {
+          onProgress: (done) => progress(count + done),
+        }),
+        width,
+        ...scaleAndBias,
+      };
+      await files.write(file, writeEmbeddings(rows));
+      computed += count;
     }
+    image.set(rows.image, first * width);
+    text.set(rows.text, first * width);
   }
-  const total = 2 * data.size;
-  const image = await reference.embedImages(data.pixels, {
-    patchSize,
-    onProgress: (done) => onProgress(done, total),
-  });
-  const text = await reference.embedTexts(data.tokens, {
-    onProgress: (done) => onProgress(data.size + done, total),
-  });
-  const embeddings = {
-    image,
-    text,
-    width: reference.config.embedding,
-    ...await reference.logitScaleAndBias(),
-  };
-  await files.write(name, writeEmbeddings(embeddings));
-  return { embeddings, computed: true };
+  return { embeddings: { image, text, width, ...scaleAndBias }, computed };
+}
+
+/** What a file of embeddings holds; null when there is none, or another number of them, or it is damaged. */
+function keptEmbeddings(bytes: Uint8Array | null, name: string, size: number): EmbeddingSet | null {
+  if (!bytes) return null;
+  try {
+    const rows = readEmbeddings(bytes, name);
+    return rows.image.length === size ? rows : null;
+  } catch {
+    return null; // made anew
+  }
 }
 
 /** The bytes of an embedding file: `image` and `text` [n, D] F32, `logit_scale` (α) and `logit_bias` scalars. */

@@ -25,11 +25,14 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
+    ..."--task-examples 5 --task-pairs 0".split(" "),
+    ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
     ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
       " ",
     ),
+    ..."--duplicates .2 --unknown-concepts .1 --held-out-concepts .3 --prefilter .5".split(" "),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
     ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
@@ -73,6 +76,12 @@ Deno.test("train takes every option by its name", () => {
     poolSize: 900,
     inDomain: 0.2,
     captionNoise: 0.1,
+    prefilter: 0.5,
+    taskExamples: 5,
+    taskPairs: 0,
+    duplicates: 0.25,
+    unknownConcepts: 0.125,
+    heldOutConcepts: 0.75,
     referenceSteps: 40,
     learningRate: 1e-3,
     warmUp: 0,

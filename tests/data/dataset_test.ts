@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pairDataset } from "../../src/data/dataset.ts";
+import { concatenate, pairDataset } from "../../src/data/dataset.ts";
 
 const pair = () => ({
   name: "own",
@@ -36,4 +36,30 @@ Deno.test("arrays that do not fit are refused with both lengths", async () => {
   await refused({ concept: new Int32Array(3) }, /concept has 3 elements, expected 2/, TypeError);
   await refused({ clean: new Uint8Array(1) }, /clean has 1 elements, expected 2/, TypeError);
   await refused({ captions: [], pixels: new Uint8Array() }, /"own" is empty/, RangeError);
+});
+
+Deno.test("data sets are put one behind the other, with one list of sources", async () => {
+  const one = {
+    ...await pairDataset({ ...pair(), sources: ["x", "y"], source: Uint8Array.of(1, 0) }),
+    tokens: Uint32Array.of(1, 2, 3, 4),
+  };
+  const other = {
+    ...await pairDataset({
+      ...pair(),
+      captions: ["c", "d"],
+      sources: ["z", "x"],
+      source: Uint8Array.of(0, 1),
+    }),
+    tokens: Uint32Array.of(5, 6, 7, 8),
+  };
+  const both = await concatenate(one, other);
+  assert.equal(both.size, 4);
+  assert.deepEqual(both.captions, [...one.captions, "c", "d"]);
+  assert.deepEqual(Array.from(both.source, (at) => both.sources[at]), ["y", "x", "z", "x"]);
+  assert.deepEqual([...both.tokens], [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.deepEqual([...both.pixels], [...one.pixels, ...other.pixels]);
+  await assert.rejects(
+    () => concatenate(one, { ...other, tokens: Uint32Array.of(1, 2) }),
+    /has pictures of 2 pixels and 2 tokens, "own" of 2 and 1: prepare both alike/,
+  );
 });

@@ -62,6 +62,48 @@ Deno.test("the cache, and a new build where the cache is damaged, give the same 
   assert.deepEqual(rebuilt.notes, notes);
 });
 
+Deno.test("duplicates repeat few pictures, hidden concepts are not shown where they are hidden", async () => {
+  const clean = { ...options, captionNoise: 0 };
+  const count = (set: PairDataset) => {
+    const copies = new Map<string, number>();
+    // Repeats are shifted by up to a pixel, so their kinds are told apart by concept and source.
+    set.concept.forEach((concept, at) => {
+      const key = `${concept} ${set.source[at]}`;
+      if (concept >= 0) copies.set(key, (copies.get(key) ?? 0) + 1);
+    });
+    return copies;
+  };
+  const once = await buildDefaultData(clean);
+  assert.equal(count(once.pool).size, 1800, "without duplicates each vendor draws a concept once");
+  const repeated = await buildDefaultData({ ...clean, duplicates: 0.5 });
+  assert.equal(repeated.pool.size, 2000);
+  assert.equal(sum(repeated.pool.inDomain), 1800);
+  const copies = [...count(repeated.pool).values()].toSorted((a, b) => b - a);
+  assert.equal(copies.length, 900);
+  assert.equal(copies.filter((copies) => copies > 1).length, 45, "a twentieth is repeated");
+  assert.ok(copies[0] > 150 && copies[0] > 5 * copies[20], `${copies.slice(0, 30)}`);
+  const tested = new Map(
+    Array.from(repeated.test.concept, (concept, at) => [concept, picture(repeated.test, at)]),
+  );
+  repeated.pool.concept.forEach((concept, at) => {
+    if (concept >= 0) assert.ok(rootMeanSquare(picture(repeated.pool, at), tested.get(concept)!) >= 0.05);
+  });
+
+  const shown = (set: PairDataset) => new Set(set.concept);
+  const unknown = await buildDefaultData({ ...clean, unknownConcepts: 0.5 });
+  assert.ok(Math.abs(shown(unknown.reference).size - shown(test).size / 2) <= 1);
+  assert.equal(unknown.pool.hash, once.pool.hash, "the pool still shows them");
+  assert.equal(unknown.test.hash, test.hash);
+
+  const held = await buildDefaultData({ ...clean, poolSize: 1500, heldOutConcepts: 0.2 });
+  assert.ok(Math.abs(held.test.size - 0.2 * test.size) <= 1);
+  const names = new Set(held.test.captions);
+  for (const set of [held.reference, held.pool]) {
+    assert.ok(shown(held.test).intersection(shown(set)).size === 0, `${set.name} shows a held-out concept`);
+    assert.ok(set.captions.every((caption) => !names.has(caption)));
+  }
+});
+
 Deno.test("another seed draws another pool for the same test set", async () => {
   const other = await buildDefaultData({ ...options, poolSize: 100, seed: 2 });
   const same = await buildDefaultData({ ...options, poolSize: 100, seed: 3 });
@@ -79,6 +121,8 @@ Deno.test("options out of range are refused with their value", async () => {
   await refused({ poolSize: 10.5 }, /poolSize is 10.5/);
   await refused({ inDomainShare: 1.1 }, /inDomainShare is 1.1, expected a number from 0 to 1/);
   await refused({ captionNoise: NaN }, /captionNoise is NaN/);
+  await refused({ duplicates: 1 }, /duplicates is 1, expected a number from 0 to below 1/);
+  await refused({ unknownConcepts: -0.5 }, /unknownConcepts is -0.5/);
   await refused({ imageSize: 0 }, /imageSize is 0/);
   await refused({ seed: -1 }, /seed is -1/);
   await refused({ poolSize: 1_000_000 }, /too large: there are \d+ in-domain pictures and \d+ others/);

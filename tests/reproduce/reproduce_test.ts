@@ -1,9 +1,11 @@
 /** Claims tried at a scale where an arm takes four steps: whether they run, are kept and are reported. */
 import assert from "node:assert/strict";
 import { claimNumbers } from "../../src/cli/reproduce.ts";
-import { renderReproduction } from "../../src/reproduce/report.ts";
+import { figureFiles, renderReproduction } from "../../src/reproduce/report.ts";
 import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
-import type { Scale } from "../../src/reproduce/scales.ts";
+import { type Scale, scales } from "../../src/reproduce/scales.ts";
+import { trainOptions } from "../../src/config/train_options.ts";
+import { buildDefaultData } from "../../src/data/default_data.ts";
 import { InterruptedError } from "../../src/run/arm.ts";
 import type { RunHooks } from "../../src/run/hooks.ts";
 import { sharesDevice } from "../gpu/device.ts";
@@ -24,18 +26,34 @@ const quiet = (signal = new AbortController().signal): RunHooks => ({
   log: () => {},
 });
 
-Deno.test("the eighteen claims have a number each, and say what is measured", () => {
-  assert.deepEqual(claims.map(({ number }) => number), Array.from({ length: 18 }, (_, at) => at + 1));
-  for (const { title, paper, measure } of claims) {
-    assert.ok(title && paper && measure.includes("claim holds when"));
+Deno.test("the paper's eighteen claims and four beyond it have a number each, and say what is measured", () => {
+  assert.deepEqual(claims.map(({ number }) => number), Array.from({ length: 22 }, (_, at) => at + 1));
+  for (const { number, title, paper, measure } of claims) {
+    assert.ok(title && measure.includes("claim holds when"));
+    assert.equal(paper === null, number > 18, `claim ${number}`);
+  }
+});
+
+Deno.test("the data that a scale asks for can be had", async () => {
+  for (const { options } of Object.values(scales)) {
+    const { poolSize, inDomain, captionNoise, dataSeed } = trainOptions(options);
+    const data = await buildDefaultData({
+      poolSize,
+      inDomainShare: inDomain,
+      captionNoise,
+      imageSize: 2,
+      seed: dataSeed,
+      cacheFolder: await Deno.makeTempDir(),
+    });
+    assert.equal(data.pool.size, poolSize);
   }
 });
 
 Deno.test("claims are named by numbers and ranges", () => {
-  assert.equal(claimNumbers(undefined).length, 18);
+  assert.equal(claimNumbers(undefined).length, 22);
   assert.deepEqual(claimNumbers("7, 2-4,3"), [2, 3, 4, 7]);
   for (
-    const [list, message] of [["0", /no claim 0; choose from 1 to 18/], ["5-3", /no claim/], [
+    const [list, message] of [["0", /no claim 0; choose from 1 to 22/], ["5-3", /no claim/], [
       "x",
       /"x" is no number/,
     ]] as const
@@ -77,6 +95,15 @@ Deno.test(
       );
       assert.deepEqual(await arms(), before, "nothing was trained again");
 
+      const files = first.claims.flatMap(figureFiles);
+      assert.deepEqual(files.map(({ name }) => name), ["claim-4-1.svg"]);
+      for (const { svg } of files) {
+        assert.match(svg, /^<svg .*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+        assert.ok(
+          !/&(?!#?\w+;)/.test(svg) && !svg.includes("currentcolor;font-family:inherit"),
+          "no XML by itself",
+        );
+      }
       const page = renderReproduction(first);
       assert.match(page, /<pre>a &lt; b<\/pre>/);
       for (const { title } of first.claims) assert.ok(page.includes(title.replaceAll("'", "&#39;")), title);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { referenceScores } from "../../src/curation/reference_score.ts";
 import { pairDataset, type TokenisedDataset } from "../../src/data/dataset.ts";
 import { type ArmHooks, type ArmOptions, InterruptedError, trainArm } from "../../src/run/arm.ts";
 import type { TestSet } from "../../src/run/evaluate.ts";
@@ -153,3 +154,21 @@ Deno.test({ name: "a pool smaller than a super-batch is refused", ...sharesDevic
     message: /super-batches of 64 from 60 examples/,
   });
 });
+
+Deno.test(
+  { name: "the reference sifts a draw before the learner scores it", ...sharesDevice },
+  async () => {
+    using model = tinyModel(await testDevice());
+    const data = await pool(), { snapshots, hooks } = recorder();
+    const result = await trainArm(model, data, null, { ...joint, drawn: 48, evaluations: 0 }, hooks);
+    assert.equal(result.drawnExamples, 25 * 48);
+    const scores = referenceScores(joint.reference!);
+    const { examples } = snapshots[0];
+    assert.equal(examples.length, 24);
+    // Of the 48 drawn the 24 easiest: no more than 12 of all sixty were not drawn, so these at most are easier and missing.
+    const easier = (at: number) => scores.filter((score) => score > scores[at]).length;
+    const hardest = Math.max(...examples.map(({ index }) => easier(index)));
+    assert.ok(hardest >= 23 && hardest < 24 + 12, `the hardest kept example ranks ${hardest}`);
+    assert.equal(new Set(examples.map(({ index }) => index)).size, 24);
+  },
+);

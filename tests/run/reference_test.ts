@@ -82,7 +82,10 @@ Deno.test({ name: "a kept reference comes back, a damaged one does not", ...shar
 });
 
 Deno.test(
-  { name: "the pool is embedded once, and again when the file is damaged", ...sharesDevice },
+  {
+    name: "the pool is embedded once, and a part of it again when its file is missing or damaged",
+    ...sharesDevice,
+  },
   async () => {
     const device = await testDevice(), kept = memory();
     using model = tinyModel(device);
@@ -96,19 +99,24 @@ Deno.test(
     const embed = (patchSize?: number, key = "k") =>
       referenceEmbeddings(model, pool, kept, key, {
         patchSize,
+        part: 6,
         onProgress: (done, total) => progress.push([done, total]),
       });
     const first = await embed();
-    assert.equal(first.computed, true);
-    assert.deepEqual(progress, [[10, 20], [20, 20]]);
+    assert.equal(first.computed, 10);
+    assert.deepEqual(progress, [[6, 20], [12, 20], [16, 20], [20, 20]]);
     assert.deepEqual(first.embeddings.image, await model.embedImages(pixels));
     assert.deepEqual(first.embeddings.text, await model.embedTexts(tokens));
     const again = await embed();
-    assert.equal(again.computed, false);
-    assert.deepEqual(again.embeddings.image, first.embeddings.image);
-    const [[name, bytes]] = kept.files;
+    assert.equal(again.computed, 0);
+    assert.deepEqual(again.embeddings, first.embeddings);
+    const [[name, bytes], [last]] = kept.files;
     kept.files.set(name, bytes.subarray(0, 100));
-    assert.equal((await embed()).computed, true);
+    const mended = await embed();
+    assert.equal(mended.computed, 6);
+    assert.deepEqual(mended.embeddings, first.embeddings);
+    kept.files.delete(last);
+    assert.equal((await embed()).computed, 4, "an embedding that was stopped goes on where it was");
     const fine = await embed(2, "k at patch size 2");
     assert.deepEqual(fine.embeddings.image, await model.embedImages(pixels, { patchSize: 2 }));
   },

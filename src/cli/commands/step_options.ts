@@ -5,52 +5,16 @@
  */
 
 import { message } from "@optique/core/message";
-import { map, optional, withDefault } from "@optique/core/modifiers";
-import { flag, option } from "@optique/core/primitives";
+import { map, optional } from "@optique/core/modifiers";
+import { option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
-import { curationNames } from "../curation/curate.ts";
-import { lossNames } from "../losses/contrastive.ts";
-import { presetNames } from "../models/config.ts";
-import { precisions } from "../models/precision.ts";
-import { samplerNames } from "../selection/samplers.ts";
-import { scoreNames } from "../selection/scores.ts";
-
-/** A filter ratio: the number 1 itself would leave nothing. */
-export const ratio = () =>
-  float({
-    min: 0,
-    max: 0.999999,
-    errors: {
-      belowMinimum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
-      aboveMaximum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
-    },
-  });
-
-/** A flag that is off unless it is given. */
-export const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
-  withDefault(flag(name, { description: text }), false);
-
-/** A number of bytes: a number alone, or with KiB, MiB, GiB, or kB, MB, GB. */
-const size = (name: `--${string}`, text: ReturnType<typeof message>) => {
-  const errors = {
-    patternMismatch: (value: string) => message`Expected a size such as 8GiB or 500MB, but got ${value}.`,
-  };
-  return map(
-    option(
-      name,
-      string({ metavar: "SIZE", pattern: /^\d+(\.\d+)?\s*([kMGT]i?B?)?$/i, placeholder: "1", errors }),
-      {
-        description: text,
-      },
-    ),
-    (value) => {
-      const [, number, prefix = "", binary] = /^([\d.]+)\s*([kmgt]?)(i?)/i.exec(value)!;
-      return Math.floor(
-        Number(number) * (binary ? 1024 : 1000) ** " kmgt".indexOf(prefix.toLowerCase() || " "),
-      );
-    },
-  );
-};
+import { curationNames } from "../../curation/curate.ts";
+import { lossNames } from "../../losses/contrastive.ts";
+import { presetNames } from "../../models/config.ts";
+import { precisions } from "../../models/precision.ts";
+import { samplerNames } from "../../selection/samplers.ts";
+import { scoreNames } from "../../selection/scores.ts";
+import { ratio, size, yes } from "./shared.ts";
 
 const microBatchText = {
   pattern: /^(auto|[1-9]\d*)$/,
@@ -175,8 +139,18 @@ export const reference = {
   referenceBatch: optional(
     option("--reference-batch", integer({ min: 1 }), { description: message`Its batch (--batch).` }),
   ),
-  referenceData: optional(option("--reference-data", choice(["curated", "pool"], { metavar: "SET" }), {
-    description: message`What the reference is trained on: the curated set, or the pool itself (curated).`,
+  referenceData: optional(
+    option("--reference-data", choice(["curated", "pool", "task"], { metavar: "SET" }), {
+      description:
+        message`What the reference is trained on: the curated set, the pool itself, or what is inferred from a task (curated).`,
+    }),
+  ),
+  taskExamples: optional(option("--task-examples", integer({ min: 1 }), {
+    description: message`With --reference-data task: curated pairs that stand for the task (200).`,
+  })),
+  taskPairs: optional(option("--task-pairs", integer({ min: 0 }), {
+    description:
+      message`With --reference-data task: pairs of the pool nearest to these, to learn from (1000).`,
   })),
   referencePreset: optional(option("--reference-preset", choice(presetNames, { metavar: "PRESET" }), {
     description: message`Size of the reference (the learner's).`,

@@ -1,0 +1,51 @@
+/**
+ * Small parsers and options that most commands share.
+ *
+ * @module
+ */
+
+import { message } from "@optique/core/message";
+import { map, withDefault } from "@optique/core/modifiers";
+import { flag, option } from "@optique/core/primitives";
+import { float, string } from "@optique/core/valueparser";
+import type { Usage } from "@optique/core/usage";
+
+/** A usage line that stays short: the options are listed below it. */
+export const usageLine: Usage = [{ type: "literal", value: "[OPTIONS]" }];
+
+/** A filter ratio: the number 1 itself would leave nothing. */
+export const ratio = () =>
+  float({
+    min: 0,
+    max: 0.999999,
+    errors: {
+      belowMinimum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+      aboveMaximum: (value) => message`Expected 0 or more and less than 1, but got ${String(value)}.`,
+    },
+  });
+
+/** A flag that is off unless it is given. */
+export const yes = (name: `--${string}`, text: ReturnType<typeof message>) =>
+  withDefault(flag(name, { description: text }), false);
+
+/** A number of bytes: a number alone, or with KiB, MiB, GiB, or kB, MB, GB. */
+export const size = (name: `--${string}`, text: ReturnType<typeof message>) => {
+  const errors = {
+    patternMismatch: (value: string) => message`Expected a size such as 8GiB or 500MB, but got ${value}.`,
+  };
+  return map(
+    option(
+      name,
+      string({ metavar: "SIZE", pattern: /^\d+(\.\d+)?\s*([kMGT]i?B?)?$/i, placeholder: "1", errors }),
+      {
+        description: text,
+      },
+    ),
+    (value) => {
+      const [, number, prefix = "", binary] = /^([\d.]+)\s*([kmgt]?)(i?)/i.exec(value)!;
+      return Math.floor(
+        Number(number) * (binary ? 1024 : 1000) ** " kmgt".indexOf(prefix.toLowerCase() || " "),
+      );
+    },
+  );
+};
