@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { DualEncoderConfig } from "../config.ts";
+import type { Checkpoint } from "../checkpoint.ts";
 import { type ModelFiles, OnnxGraph, type Value } from "./graph.ts";
-import { type HostParameters, TowerBuilder } from "./towers.ts";
+import { TowerBuilder } from "./towers.ts";
 
 /** A protobuf message ends at 2 GiB; some of it is for the nodes. */
 const MOST_BYTES_INSIDE = 2 ** 31 - 2 ** 24;
@@ -25,9 +25,9 @@ export type OnnxModelName = typeof onnxModelNames[number];
  * - `vision_model`: pixel_values to image_embeds, and pooler_output, the same before it is scaled to unit length;
  * - `text_model`: input_ids to text_embeds and pooler_output.
  *
- * pixel_values are f32 from −1 to 1, input_ids int64.
+ * pixel_values are f32, prepared as `preprocessor_config.json` says; input_ids are int64. Logits are as this model has them,
+ * with its bias.
  *
- * @param parameters every parameter of the model, by its name in checkpoints
  * @param options.externalAbove bytes of weights above which they go into a file `….onnx_data` of their own; the format
  * itself allows 2 GiB in one file
  * @returns files by name, each in pieces
@@ -35,11 +35,10 @@ export type OnnxModelName = typeof onnxModelNames[number];
  */
 export function exportOnnx(
   name: OnnxModelName,
-  config: DualEncoderConfig,
-  parameters: HostParameters,
+  checkpoint: Pick<Checkpoint, "config" | "parameters">,
   { externalAbove = MOST_BYTES_INSIDE }: { externalAbove?: number } = {},
 ): ModelFiles {
-  const graph = new OnnxGraph(), towers = new TowerBuilder(graph, parameters);
+  const graph = new OnnxGraph(), towers = new TowerBuilder(graph, checkpoint), { config } = checkpoint;
   const { vision: { imageSize }, text: { tokens }, embedding } = config;
   const vision = (batch: string): Value =>
     towers.vision(config.vision, graph.input("pixel_values", "float32", [batch, 3, imageSize, imageSize]));

@@ -6,28 +6,36 @@
  * @module
  */
 
+import type { Checkpoint } from "../checkpoint.ts";
 import type { TextConfig, TowerConfig, VisionConfig } from "../config.ts";
+import { dualEncoderSpecs } from "../dual_encoder.ts";
 import type { OnnxGraph, Value } from "./graph.ts";
 
+const UNIT_EPSILON = 1e-8;
+/** Added to the scores of tokens that may not be attended: their weight is exactly 0, and nothing is infinite. */
+const MASKED = -1e9;
+
 /** A parameter on the host. */
-export interface HostParameter {
+interface HostParameter {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-/** The learned numbers of a model, by name. */
-export type HostParameters = ReadonlyMap<string, HostParameter>;
-
-const NORM_EPSILON = 1e-6, UNIT_EPSILON = 1e-8;
-
 /** Builds modules whose weights are looked up by name. */
 export class TowerBuilder {
-  constructor(readonly graph: OnnxGraph, readonly parameters: HostParameters) {}
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
+
+  constructor(
+    readonly graph: OnnxGraph,
+    readonly checkpoint: Pick<Checkpoint, "config" | "parameters">,
+  ) {
+    this.#shapes = new Map(dualEncoderSpecs(checkpoint.config).map(({ name, shape }) => [name, shape]));
+  }
 
   #values(name: string): HostParameter {
-    const parameter = this.parameters.get(name);
-    if (!parameter) throw new TypeError(`The model has no parameter "${name}"`);
-    return parameter;
+    const shape = this.#shapes.get(name), data = this.checkpoint.parameters.get(name);
+    if (!shape || !data) throw new TypeError(`The model has no parameter "${name}"`);
+    return { shape, data };
   }
 
   /** A parameter as it is stored. */
@@ -36,49 +44,60 @@ export class TowerBuilder {
     return this.graph.weight(name, shape, data);
   }
 
-  /** Columns `from` to `to` of a linear layer: x·W + b. */
-  linear(name: string, x: Value, [from, to]: readonly [number, number] | [] = []): Value {
-    const weight = this.#values(`${name}.weight`), bias = this.#values(`${name}.bias`);
-    const { graph } = this;
-    if (from === undefined || to === undefined) {
-      return graph.op("Add", [
-        graph.op("MatMul", [x, this.weight(`${name}.weight`)]),
-        this.weight(`${name}.bias`),
-      ]);
-    }
-    const [rows, columns] = weight.shape, part = `columns ${from} to ${to}`;
+  /** A linear layer, x·W + b, with a bias where there is one. */
+  linear(name: string, x: Value): Value {
+    const product = this.graph.op("MatMul", [x, this.weight(`${name}.weight`)]);
+    return this.#shapes.has(`${name}.bias`)
+      ? this.graph.op("Add", [product, this.weight(`${name}.bias`)])
+      : product;
+  }
+
+  /** Columns `from` to `to` of a linear layer with bias, such as the queries of a joint projection. */
+  #columns(name: string, x: Value, from: number, to: number): Value {
+    const { graph } = this, part = `columns ${from} to ${to}`;
+    const { shape: [rows, columns], data } = this.#values(`${name}.weight`);
     const kept = new Float32Array(rows * (to - from));
     for (let row = 0; row < rows; row++) {
-      kept.set(weight.data.subarray(row * columns + from, row * columns + to), row * (to - from));
+      kept.set(data.subarray(row * columns + from, row * columns + to), row * (to - from));
     }
+    const weight = graph.weight(`${name}.weight, ${part}`, [rows, to - from], kept);
+    const bias = this.#values(`${name}.bias`).data.subarray(from, to);
     return graph.op("Add", [
-      graph.op("MatMul", [x, graph.weight(`${name}.weight, ${part}`, [rows, to - from], kept)]),
-      graph.weight(`${name}.bias, ${part}`, [to - from], bias.data.subarray(from, to)),
+      graph.op("MatMul", [x, weight]),
+      graph.weight(`${name}.bias, ${part}`, [to - from], bias),
     ]);
   }
 
   /** Layer norm over the last axis. */
-  norm(name: string, x: Value): Value {
+  norm(name: string, { epsilon = 1e-6 }: TowerConfig, x: Value): Value {
     const weights = [this.weight(`${name}.weight`), this.weight(`${name}.bias`)];
-    return this.graph.op("LayerNormalization", [x, ...weights], {
-      axis: -1,
-      epsilon: { float: NORM_EPSILON },
-    });
+    return this.graph.op("LayerNormalization", [x, ...weights], { axis: -1, epsilon: { float: epsilon } });
   }
 
-  /** GELU by its tanh approximation: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). */
-  gelu(x: Value): Value {
+  /** x · gate(x), GELU in the tower's form. */
+  #gelu(x: Value, { activation = "gelu-tanh" }: TowerConfig): Value {
     const { graph } = this;
-    const cube = graph.op("Mul", [graph.op("Mul", [x, x]), x]);
-    const inner = graph.op("Add", [x, graph.op("Mul", [cube, graph.scalar(0.044715)])]);
-    const tanh = graph.op("Tanh", [graph.op("Mul", [inner, graph.scalar(Math.sqrt(2 / Math.PI))])]);
-    const gate = graph.op("Mul", [graph.op("Add", [tanh, graph.scalar(1)]), graph.scalar(0.5)]);
-    return graph.op("Mul", [x, gate]);
+    const half = (y: Value) => graph.op("Mul", [graph.op("Add", [y, graph.scalar(1)]), graph.scalar(0.5)]);
+    switch (activation) {
+      case "gelu-tanh": { // ½ (1 + tanh(√(2/π) · (x + 0.044715 x³)))
+        const cube = graph.op("Mul", [graph.op("Mul", [x, x]), x]);
+        const inner = graph.op("Add", [x, graph.op("Mul", [cube, graph.scalar(0.044715)])]);
+        const tanh = graph.op("Tanh", [graph.op("Mul", [inner, graph.scalar(Math.sqrt(2 / Math.PI))])]);
+        return graph.op("Mul", [x, half(tanh)]);
+      }
+      case "gelu": // ½ (1 + erf(x / √2))
+        return graph.op("Mul", [
+          x,
+          half(graph.op("Erf", [graph.op("Mul", [x, graph.scalar(Math.SQRT1_2)])])),
+        ]);
+      case "quick-gelu": // σ(1.702 x)
+        return graph.op("Mul", [x, graph.op("Sigmoid", [graph.op("Mul", [x, graph.scalar(1.702)])])]);
+    }
   }
 
   /** x + mlp(norm(x)). */
-  residualMlp(norm: string, mlp: string, x: Value): Value {
-    const hidden = this.gelu(this.linear(`${mlp}.in`, this.norm(norm, x)));
+  residualMlp(norm: string, mlp: string, config: TowerConfig, x: Value): Value {
+    const hidden = this.#gelu(this.linear(`${mlp}.in`, this.norm(norm, config, x)), config);
     return this.graph.op("Add", [x, this.linear(`${mlp}.out`, hidden)]);
   }
 
@@ -90,34 +109,37 @@ export class TowerBuilder {
   }
 
   /**
-   * softmax(q·kᵀ / √K)·v
+   * softmax(q·kᵀ / √K + mask)·v
    *
    * @param q [B, Tq, D], or [1, Tq, D] shared by all examples
    * @param k [B, Tk, D]
    * @param v [B, Tk, D]
+   * @param mask [Tq, Tk], null where all are attended
    * @returns [B, Tq, D]
    */
-  attention(config: TowerConfig, q: Value, k: Value, v: Value): Value {
+  attention(config: TowerConfig, q: Value, k: Value, v: Value, mask: Value | null = null): Value {
     const { graph } = this, { width, heads } = config;
     const products = graph.op("MatMul", [this.#heads(q, config), this.#heads(k, config, true)]);
-    const scores = graph.op("Mul", [products, graph.scalar(1 / Math.sqrt(width / heads))]);
+    const scaled = graph.op("Mul", [products, graph.scalar(1 / Math.sqrt(width / heads))]);
+    const scores = mask === null ? scaled : graph.op("Add", [scaled, mask]);
     const mixed = graph.op("MatMul", [graph.op("Softmax", [scores], { axis: -1 }), this.#heads(v, config)]);
     const joined = graph.op("Transpose", [mixed], { perm: [0, 2, 1, 3] });
     return graph.op("Reshape", [joined, graph.integers([0, 0, width])]);
   }
 
   /** A stack of blocks: x + attention(norm(x)), then x + mlp(norm(x)). */
-  transformer(tower: string, config: TowerConfig, x: Value): Value {
+  transformer(tower: string, config: TowerConfig, x: Value, mask: Value | null = null): Value {
     const { width, depth } = config;
     for (let index = 0; index < depth; index++) {
       const name = `${tower}.block.${index}`, input = x;
       x = this.graph.within(name, () => {
-        const normed = this.norm(`${name}.norm1`, input);
-        const [q, k, v] = [0, 1, 2].map((part) =>
-          this.linear(`${name}.attention.qkv`, normed, [part * width, (part + 1) * width])
+        const normed = this.norm(`${name}.norm1`, config, input);
+        const [q, k, v] = [0, width, 2 * width].map((from) =>
+          this.#columns(`${name}.attention.qkv`, normed, from, from + width)
         );
-        const attended = this.linear(`${name}.attention.out`, this.attention(config, q, k, v));
-        return this.residualMlp(`${name}.norm2`, `${name}.mlp`, this.graph.op("Add", [input, attended]));
+        const attended = this.linear(`${name}.attention.out`, this.attention(config, q, k, v, mask));
+        const mixed = this.graph.op("Add", [input, attended]);
+        return this.residualMlp(`${name}.norm2`, `${name}.mlp`, config, mixed);
       });
     }
     return x;
@@ -133,28 +155,51 @@ export class TowerBuilder {
   /**
    * Pictures to embeddings, not yet of unit length.
    *
-   * @param pixels [B, 3, I, I], from −1 to 1
+   * @param pixels [B, 3, I, I], with the model's mean subtracted and divided by its deviation
    * @returns [B, E]
    */
   vision(config: VisionConfig, pixels: Value): Value {
-    const { graph } = this, { width, imageSize, patchSize, pool } = config;
-    const patches = (imageSize / patchSize) ** 2;
-    const embedded = graph.within("image.patch", () => {
-      const kernel = this.#patchKernel(patchSize, width);
-      const sides = [patchSize, patchSize];
-      const grid = graph.op("Conv", [pixels, kernel, this.weight("image.patch.bias")], {
-        kernel_shape: sides,
-        strides: sides,
-      });
-      const flat = graph.op("Reshape", [grid, graph.integers([0, width, patches])]);
-      const tokens = graph.op("Transpose", [flat], { perm: [0, 2, 1] });
-      return graph.op("Add", [tokens, this.weight("image.position")]);
+    const { graph } = this, { pool, preNorm = false } = config;
+    const patches = graph.within("image.patch", () => this.#patches(config, pixels));
+    const seen = pool === "class" ? this.#prependClass(config, patches) : patches;
+    const input = preNorm ? this.norm("image.pre_norm", config, seen) : seen;
+    const output = this.transformer("image", config, input);
+    return graph.within("image.pool", () => {
+      switch (pool) {
+        case "class": // the norm works row by row, so only the class token's needs it
+          return this.linear("image.head", this.norm("image.norm", config, this.#token(output, config, 0)));
+        case "flatten":
+          return this.#flatten(config, this.norm("image.norm", config, output));
+        case "map":
+          return this.#map(config, this.norm("image.norm", config, output));
+      }
     });
-    const tokens = this.norm("image.norm", this.transformer("image", config, embedded));
-    return graph.within(
-      "image.pool",
-      () => pool === "flatten" ? this.#flatten(config, tokens) : this.#map(config, tokens),
-    );
+  }
+
+  /** Embedded patches with their positions, [B, N, D]. */
+  #patches({ width, imageSize, patchSize }: VisionConfig, pixels: Value): Value {
+    const { graph } = this, sides = [patchSize, patchSize];
+    const weights = [this.#patchKernel(patchSize, width)];
+    if (this.#shapes.has("image.patch.bias")) weights.push(this.weight("image.patch.bias"));
+    const grid = graph.op("Conv", [pixels, ...weights], { kernel_shape: sides, strides: sides });
+    const flat = graph.op("Reshape", [grid, graph.integers([0, width, (imageSize / patchSize) ** 2])]);
+    const tokens = graph.op("Transpose", [flat], { perm: [0, 2, 1] });
+    return graph.op("Add", [tokens, this.weight("image.position")]);
+  }
+
+  /** The class token before the patches, [B, 1 + N, D]. */
+  #prependClass({ width }: VisionConfig, patches: Value): Value {
+    const { graph } = this, { data } = this.#values("image.class");
+    const examples = graph.op("Shape", [patches], { start: 0, end: 1 });
+    const shape = graph.op("Concat", [examples, graph.integers([1, width])], { axis: 0 });
+    const token = graph.op("Expand", [graph.weight("image.class", [1, 1, width], data), shape]);
+    return graph.op("Concat", [token, patches], { axis: 1 });
+  }
+
+  /** One token of every example, [B, D]. */
+  #token(x: Value, { width }: TowerConfig, index: number): Value {
+    const { graph } = this, picked = graph.op("Gather", [x, graph.integers([index])], { axis: 1 });
+    return graph.op("Reshape", [picked, graph.integers([0, width])]);
   }
 
   /** The stored kernel [P·P·3, D], rows (row, column, channel), as a convolution's [D, 3, P, P]. */
@@ -186,11 +231,12 @@ export class TowerBuilder {
     const attended = this.attention(
       config,
       this.linear("image.pool.q", probe),
-      this.linear("image.pool.kv", tokens, [0, width]),
-      this.linear("image.pool.kv", tokens, [width, 2 * width]),
+      this.#columns("image.pool.kv", tokens, 0, width),
+      this.#columns("image.pool.kv", tokens, width, 2 * width),
     );
     const pooled = graph.op("Reshape", [attended, graph.integers([0, width])]);
-    return this.residualMlp("image.pool.norm", "image.pool.mlp", this.linear("image.pool.out", pooled));
+    const projected = this.linear("image.pool.out", pooled);
+    return this.residualMlp("image.pool.norm", "image.pool.mlp", config, projected);
   }
 
   /**
@@ -200,12 +246,28 @@ export class TowerBuilder {
    * @returns [B, E]
    */
   text(config: TextConfig, ids: Value): Value {
-    const { graph } = this;
+    const { graph } = this, { tokens, causal = false, endToken } = config;
     const rows = graph.op("Gather", [this.weight("text.token"), ids], { axis: 0 });
-    const x = this.transformer("text", config, graph.op("Add", [rows, this.weight("text.position")]));
-    // The last token is the caption's; the norm works row by row.
-    const last = graph.op("Gather", [x, graph.integers([config.tokens - 1])], { axis: 1 });
-    const row = graph.op("Reshape", [last, graph.integers([0, config.width])]);
-    return this.linear("text.head", this.norm("text.norm", row));
+    const embedded = graph.op("Add", [rows, this.weight("text.position")]);
+    const x = this.transformer("text", config, embedded, causal ? this.#causalMask(tokens) : null);
+    const pooled = endToken === undefined
+      ? this.#token(x, config, tokens - 1)
+      : graph.op("GatherND", [x, this.#endPlaces(ids, endToken)], { batch_dims: 1 });
+    // The norm works row by row, so only the pooled one needs it.
+    return this.linear("text.head", this.norm("text.norm", config, pooled));
+  }
+
+  /** [T, T]: what later tokens' scores are lowered by. */
+  #causalMask(tokens: number): Value {
+    const later = (at: number) => at % tokens > Math.floor(at / tokens);
+    const mask = Float32Array.from({ length: tokens ** 2 }, (_, at) => later(at) ? MASKED : 0);
+    return this.graph.weight("causal mask", [tokens, tokens], mask);
+  }
+
+  /** Where captions end: the first end token, or the first of the highest ids; 0 without one. [B, 1] */
+  #endPlaces(ids: Value, endToken: number | "highest"): Value {
+    const { graph } = this, INT32 = 6;
+    const marked = endToken === "highest" ? ids : graph.op("Equal", [ids, graph.integers([endToken])]);
+    return graph.op("ArgMax", [graph.op("Cast", [marked], { to: INT32 })], { axis: 1, keepdims: 1 });
   }
 }

@@ -1,10 +1,12 @@
 /** What ONNX models compute, against PyTorch's embeddings of the same parameters (`tests/fixtures/make.py`). */
 import assert from "node:assert/strict";
-import type { DualEncoderConfig } from "../../../src/models/config.ts";
-import { exportOnnx, onnxModelNames } from "../../../src/models/onnx/export.ts";
+import { type DualEncoderConfig, preprocessingOf } from "../../../src/models/config.ts";
+import { exportOnnx, type OnnxModelName, onnxModelNames } from "../../../src/models/onnx/export.ts";
 import { Message } from "../../../src/models/onnx/protobuf.ts";
+import { importModel } from "../../../src/models/pretrained/import.ts";
+import { readModelFolder } from "../../../src/storage/model_folder.ts";
 import { readSafetensors } from "../../../src/storage/safetensors.ts";
-import { runOnnx } from "./interpreter.ts";
+import { type OnnxTensor, runOnnx } from "./interpreter.ts";
 import { all, fields, integers, texts } from "./protobuf_reader.ts";
 
 function fixture(name: string) {
@@ -23,23 +25,32 @@ function fixture(name: string) {
   };
   const parameters = new Map(
     [...tensors].filter(([key]) => key.startsWith("param."))
-      .map(([key, { shape, data }]) => [key.slice(6), { shape, data: data as Float32Array }]),
+      .map(([key, { data }]) => [key.slice(6), data as Float32Array<ArrayBuffer>]),
   );
-  const bytes = tensors.get("input.pixels")!.data as Uint8Array, area = image * image;
-  const pixels = Float32Array.from({ length: bytes.length }, (_, at) => {
-    const example = Math.floor(at / (3 * area)), channel = Math.floor(at / area) % 3;
-    return bytes[example * 3 * area + at % area * 3 + channel] / 127.5 - 1;
-  });
+  const pixels = tensors.get("input.pixels")!.data as Uint8Array;
   const ids = tensors.get("input.tokens")!.data as Int32Array;
   return {
-    config,
-    parameters,
-    pixel_values: { shape: [batch, 3, image, image], data: pixels },
+    checkpoint: { config, parameters },
+    pixel_values: channelsFirst(pixels, image, (byte) => byte / 127.5 - 1),
     input_ids: { shape: [batch, tokens], data: ids },
     image: tensors.get("output.image")!.data as Float32Array,
     text: tensors.get("output.text")!.data as Float32Array,
     number: (key: string) => (tensors.get(`param.${key}`)!.data as Float32Array)[0],
   };
+}
+
+/** [n, I, I, 3] bytes as [n, 3, I, I] values. */
+function channelsFirst(
+  bytes: Uint8Array,
+  side: number,
+  value: (byte: number, channel: number) => number,
+): OnnxTensor {
+  const area = side * side;
+  const data = Float32Array.from(bytes, (_, at) => {
+    const example = Math.floor(at / (3 * area)), channel = Math.floor(at / area) % 3;
+    return value(bytes[example * 3 * area + at % area * 3 + channel], channel);
+  });
+  return { shape: [bytes.length / (3 * area), 3, side, side], data };
 }
 
 const joined = (parts: readonly Uint8Array[]) => {
@@ -69,10 +80,10 @@ function assertClose(
 
 for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
   Deno.test(`${name}: the ONNX models compute PyTorch's embeddings, logits by scale and bias`, () => {
-    const { config, parameters, pixel_values, input_ids, image, text, number } = fixture(name);
+    const { checkpoint, pixel_values, input_ids, image, text, number } = fixture(name);
     const inputs = { pixel_values, input_ids };
     const results = Object.fromEntries(onnxModelNames.map((model) => {
-      const file = exportOnnx(model, config, parameters).get(`${model}.onnx`)!;
+      const file = exportOnnx(model, checkpoint).get(`${model}.onnx`)!;
       return [model, runOnnx(joined(file), inputs)];
     }));
     assertClose(results.model.image_embeds.data, image, "image_embeds");
@@ -80,7 +91,7 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
     assertClose(results.vision_model.image_embeds.data, image, "image_embeds alone");
     assertClose(results.text_model.text_embeds.data, text, "text_embeds alone");
 
-    const width = config.embedding, examples = image.length / width;
+    const width = checkpoint.config.embedding, examples = image.length / width;
     const scale = Math.exp(number("logit_scale")), bias = number("logit_bias");
     const logits = Array.from({ length: examples ** 2 }, (_, at) => {
       const row = Math.floor(at / examples) * width, column = at % examples * width;
@@ -103,8 +114,8 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
   });
 
   Deno.test(`${name}: weights in a file of their own are the same weights`, () => {
-    const { config, parameters, pixel_values, input_ids, image, text } = fixture(name);
-    const files = exportOnnx("model", config, parameters, { externalAbove: 1 << 12 });
+    const { checkpoint, pixel_values, input_ids, image, text } = fixture(name);
+    const files = exportOnnx("model", checkpoint, { externalAbove: 1 << 12 });
     assert.deepEqual([...files.keys()], ["model.onnx", "model.onnx_data"]);
     const model = joined(files.get("model.onnx")!), data = joined(files.get("model.onnx_data")!);
     const tensors = all(all(model, 7)[0], 5).map((tensor) =>
@@ -121,24 +132,49 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
   });
 }
 
-Deno.test("a changed weight changes the embeddings", () => {
-  const { config, parameters, pixel_values, input_ids, image } = fixture("dual_encoder_flatten");
-  const kernel = parameters.get("image.patch.kernel")!;
-  const changed = new Map(parameters).set("image.patch.kernel", {
-    ...kernel,
-    data: kernel.data.map((value, at) => at === 5 ? value + 0.5 : value),
+for (const name of ["siglip", "siglip2", "clip", "clip_first"]) {
+  Deno.test(`${name}: the ONNX models compute transformers' embeddings and logits`, async () => {
+    const folder = new URL(`../../fixtures/pretrained/${name}`, import.meta.url).pathname;
+    const checkpoint = importModel(await readModelFolder(folder)), { vision, text } = checkpoint.config;
+    const { tensors } = readSafetensors(await Deno.readFile(`${folder}/expected.safetensors`));
+    const { mean, std } = preprocessingOf(vision), { imageSize: side } = vision;
+    const bytes = tensors.get("input.pixels")!.data as Uint8Array;
+    const ids = tensors.get("input.tokens")!.data as Int32Array;
+    const inputs = {
+      pixel_values: channelsFirst(
+        bytes,
+        side,
+        (byte, channel) => (byte / 255 - mean[channel]) / std[channel],
+      ),
+      input_ids: { shape: [ids.length / text.tokens, text.tokens], data: ids },
+    };
+    const run = (model: OnnxModelName) =>
+      runOnnx(joined(exportOnnx(model, checkpoint).get(`${model}.onnx`)!), inputs);
+    const both = run("model"), expected = (key: string) => tensors.get(key)!.data as Float32Array;
+    assertClose(both.image_embeds.data, expected("output.image"), "image_embeds");
+    assertClose(both.text_embeds.data, expected("output.text"), "text_embeds");
+    assertClose(both.logits_per_image.data, expected("output.logits"), "logits_per_image", 1e-4);
+    assertClose(run("vision_model").image_embeds.data, expected("output.image"), "image_embeds alone");
+    assertClose(run("text_model").text_embeds.data, expected("output.text"), "text_embeds alone");
   });
-  const file = joined(exportOnnx("model", config, changed).get("model.onnx")!);
-  assert.throws(() =>
-    assertClose(runOnnx(file, { pixel_values, input_ids }).image_embeds.data, image, "image_embeds")
+}
+
+Deno.test("a changed weight changes the embeddings", () => {
+  const { checkpoint: { config, parameters }, pixel_values, input_ids, image } = fixture(
+    "dual_encoder_flatten",
   );
+  const kernel = parameters.get("image.patch.kernel")!;
+  parameters.set("image.patch.kernel", kernel.map((value, at) => at === 5 ? value + 0.5 : value));
+  const file = joined(exportOnnx("model", { config, parameters }).get("model.onnx")!);
+  const { image_embeds } = runOnnx(file, { pixel_values, input_ids });
+  assert.throws(() => assertClose(image_embeds.data, image, "image_embeds"), /image_embeds/);
 });
 
 Deno.test("a missing parameter is named", () => {
-  const { config, parameters } = fixture("dual_encoder_map");
-  parameters.delete("image.pool.probe");
-  assert.throws(() => exportOnnx("vision_model", config, parameters), /no parameter "image\.pool\.probe"/);
-  exportOnnx("text_model", config, parameters); // does not need it
+  const { checkpoint } = fixture("dual_encoder_map");
+  checkpoint.parameters.delete("image.pool.probe");
+  assert.throws(() => exportOnnx("vision_model", checkpoint), /no parameter "image\.pool\.probe"/);
+  exportOnnx("text_model", checkpoint); // does not need it
 });
 
 Deno.test("fields of messages are read as they were written", () => {

@@ -182,6 +182,34 @@ const operators: Record<string, (operands: OnnxTensor[], attributes: Attributes)
     }
     return { shape: [...x.shape.slice(0, axis), ...index.shape, ...x.shape.slice(axis + 1)], data };
   },
+  Equal: elementwise((a, b) => Number(a === b)),
+  Cast: ([x]) => x,
+  Shape([{ shape }], attributes) {
+    const sides = shape.slice(attributes.get("start") as number, attributes.get("end") as number);
+    return { shape: [sides.length], data: sides };
+  },
+  Expand: ([x, { data }]) =>
+    elementwise((a) => a)([x, { shape: Array.from(data), data: new Float64Array(size(Array.from(data))) }]),
+  Concat(parts, attributes) {
+    const axis = attributes.get("axis") as number, outer = size(parts[0].shape.slice(0, axis));
+    const data = Array.from({ length: outer }, (_, at) =>
+      parts.flatMap(({ shape, data }) => {
+        const length = size(shape.slice(axis));
+        return Array.from(data).slice(at * length, (at + 1) * length);
+      })).flat();
+    const shape = parts[0].shape.with(axis, parts.reduce((sum, part) => sum + part.shape[axis], 0));
+    return { shape, data };
+  },
+  /** Along the last axis, the first of equals. */
+  ArgMax: ([x]) => ({ shape: x.shape.with(-1, 1), data: rows(x, (row) => [row.indexOf(Math.max(...row))]) }),
+  /** One row of every example. */
+  GatherND: ([x, index]) => ({
+    shape: [x.shape[0], x.shape[2]],
+    data: Array.from(index.data, (place, example) => {
+      const from = (example * x.shape[1] + place) * x.shape[2];
+      return Array.from(x.data).slice(from, from + x.shape[2]);
+    }).flat(),
+  }),
   /** Patches that do not overlap. */
   Conv([x, kernel, bias], attributes) {
     const [side] = attributes.get("strides") as number[], [examples, channels, height] = x.shape;
