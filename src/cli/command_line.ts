@@ -12,11 +12,13 @@ import { info, test } from "./commands/machine.ts";
 import { evaluateRun, search } from "./commands/models.ts";
 import { curate, score, select } from "./commands/selection.ts";
 import { plan, profile, reproduce, train, tune } from "./commands/training.ts";
+import { exportWeights, importWeights } from "./commands/weights.ts";
 
 // In groups, because one `or` takes no more than 15.
 const everything = or(
   or(train, plan, tune, profile, reproduce),
   or(evaluateRun, search),
+  or(importWeights, exportWeights),
   or(select, score, curate),
   or(info, test),
   {
@@ -36,6 +38,8 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   plan,
   eval: evaluateRun,
   search,
+  import: importWeights,
+  export: exportWeights,
   select,
   score,
   curate,

@@ -11,6 +11,12 @@ import { transformersModel, writePreprocessing, writeTransformersConfig } from "
 import { exportTensors } from "./tensor_map.ts";
 import { clipTensors, sigLipTensors } from "./tensor_names.ts";
 
+/** What other libraries a model can be written for. */
+export const exportFormats = ["hugging-face"] as const;
+
+/** A format that a model can be written in. */
+export type ExportFormat = typeof exportFormats[number];
+
 /** A model as files. */
 export interface ExportedModel {
   /** By name: `config.json`, `model.safetensors`, `preprocessor_config.json`, and the tokenizer's where it is known. */

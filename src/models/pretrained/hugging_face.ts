@@ -175,14 +175,12 @@ export function writeTransformersConfig(config: DualEncoderConfig, model: Transf
     num_attention_heads: heads,
     hidden_act: activationNames[activation],
     layer_norm_eps: epsilon,
-    attention_dropout: 0,
   });
   const last = text.vocabulary - 1;
   return {
     architectures: [clip ? "CLIPModel" : "SiglipModel"],
     model_type: model,
     dtype: "float32",
-    initializer_factor: 1,
     ...(clip ? { projection_dim: embedding, logit_scale_init_value: 2.6592 } : {}),
     text_config: {
       model_type: `${model}_text_model`,

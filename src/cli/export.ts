@@ -1,0 +1,38 @@
+import { formatBytes } from "../gpu/memory.ts";
+import { type Checkpoint, readCheckpoint } from "../models/checkpoint.ts";
+import { type ExportedModel, type ExportFormat, exportModel } from "../models/pretrained/export.ts";
+import { readFileBytes } from "../storage/files.ts";
+import { writeModelFolder } from "../storage/model_folder.ts";
+import type { InvocationOf } from "./command_line.ts";
+import { ExitCode } from "./errors.ts";
+
+/** What makes the files of each format. */
+const exporters: Record<ExportFormat, (checkpoint: Checkpoint) => ExportedModel | Promise<ExportedModel>> = {
+  "hugging-face": exportModel,
+};
+
+/** `superbatch export`: a checkpoint as files of other libraries. */
+export async function exportWeights(
+  { model, out, format, dryRun, json }: InvocationOf<"export">,
+): Promise<number> {
+  const checkpoint = readCheckpoint(await readFileBytes(model), model);
+  const { files, warnings } = await exporters[format](checkpoint);
+  if (!dryRun) await writeModelFolder(out, files);
+  const sizes = Array.from(files, ([name, content]) => ({
+    name,
+    bytes: typeof content === "string" ? new TextEncoder().encode(content).length : content.length,
+  }));
+  for (const warning of warnings) console.error(`Warning: ${warning}`);
+  if (json) {
+    console.log(JSON.stringify({ folder: dryRun ? null : out, format, files: sizes, warnings }));
+  } else {
+    console.log(
+      [
+        ...sizes.map(({ name, bytes }) => `${name}, ${formatBytes(bytes)}`),
+        dryRun ? `would be written into ${out}` : out,
+      ]
+        .join("\n"),
+    );
+  }
+  return ExitCode.ok;
+}
