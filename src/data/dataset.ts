@@ -22,6 +22,8 @@ export interface PairDataset {
   readonly source: Uint8Array<ArrayBuffer>;
   /** Names of the sets that the pictures come from. */
   readonly sources: readonly string[];
+  /** [n] what the set itself calls each pair; left out where it has no names. */
+  readonly keys?: readonly string[];
   /** Whether `inDomain` and `clean` say something, or stand at 1 because nobody knows. */
   readonly flagged: boolean;
   /** [n] 1 where the picture belongs to the domain that is wanted. Never an input of selection; for the report. */
@@ -75,6 +77,7 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
     pixels,
     captions,
     sources: input.sources ?? [name],
+    ...(input.keys ? { keys: input.keys } : {}),
     flagged,
     ...full,
     hash,
@@ -100,6 +103,7 @@ export async function pickPairs(data: PairDataset, pairs: Uint32Array): Promise<
     ...data,
     pixels: pickRows(data.pixels, data.pixels.length / data.size, pairs),
     captions: Array.from(pairs, (pair) => data.captions[pair]),
+    ...(data.keys ? { keys: Array.from(pairs, (pair) => data.keys![pair]) } : {}),
     concept: pickRows(data.concept, 1, pairs),
     source: pickRows(data.source, 1, pairs),
     inDomain: pickRows(data.inDomain, 1, pairs),
