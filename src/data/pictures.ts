@@ -117,14 +117,14 @@ export class PicturesFile implements Pictures, Disposable {
     this.#size += pixels.length / this.length;
   }
 
-  /** @inheritdoc */
+  /** The pictures from `first` on, [count, I, I, 3]. */
   slice(first: number, count: number): Uint8Array<ArrayBuffer> {
     const pixels = new Uint8Array(count * this.length);
     this.#read(first, pixels);
     return pixels;
   }
 
-  /** @inheritdoc */
+  /** Pictures by number, [indices, I, I, 3]. */
   gather(indices: ArrayLike<number>): Uint8Array<ArrayBuffer> {
     const { length } = this, picked = new Uint8Array(indices.length * length);
     for (let at = 0; at < indices.length; at++) {
