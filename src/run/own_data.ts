@@ -5,6 +5,7 @@
  */
 
 import type { TrainOptions } from "../config/train_options.ts";
+import { cacheFolder } from "../data/cache.ts";
 import { pickPairs } from "../data/dataset.ts";
 import { type LoadedPairs, loadPairs } from "../data/load_pairs.ts";
 import { clipTemplates, promptsOf } from "../eval/prompt_templates.ts";
@@ -33,6 +34,8 @@ export async function loadOwnData(
   const load = async (name: string, path: string) => {
     const loaded = await loadPairs(path, { imageSize, filter: "bicubic", fit: "squash" }, {
       signal: hooks.signal,
+      memoryBytes: options.dataMemory ?? undefined,
+      folder: cacheFolder(options.cache),
       onProgress: (done, total) => hooks.onProgress(`read the ${name}`, done, total),
     });
     for (const line of complaints(loaded)) hooks.log(line);

@@ -120,11 +120,10 @@ async function runStages(
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
-  const length = data.pool.pixels.length / data.pool.size;
   const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
   const { pool } = curated.experiment.data;
   await writeReport(folder, summary, resolved, {
-    picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
+    picture: (index) => pool.pictures.slice(index, 1),
     imageSize: pool.imageSize,
     searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
     ...(pool.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
