@@ -23,7 +23,7 @@ Deno.test("train takes every option by its name", () => {
     "train",
     ..."--steps 20 --seed 3 --batch 32 --filter-ratio 0.8 --chunks 4 --gain 10 --sampler joint --patch 8"
       .split(" "),
-    ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
+    ..."--preset mini --image-size 16 --init i --lock text --layer-decay 0.75 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
     ..."--task-examples 5 --task-pairs 0".split(" "),
     ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
@@ -32,7 +32,6 @@ Deno.test("train takes every option by its name", () => {
     ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
       " ",
     ),
-    ..."--duplicates .2 --unknown-concepts .1 --held-out-concepts .3 --prefilter .5".split(" "),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
     ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
@@ -70,6 +69,9 @@ Deno.test("train takes every option by its name", () => {
     memory: 8 * 2 ** 30,
     preset: "mini",
     imageSize: 16,
+    init: "i",
+    lock: "text",
+    layerDecay: 0.75,
     out: "o",
     name: "n",
     compare: "uniform",
