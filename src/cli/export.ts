@@ -1,5 +1,6 @@
 import { formatBytes } from "../gpu/memory.ts";
 import { type Checkpoint, readCheckpoint } from "../models/checkpoint.ts";
+import { exportOnnxModel } from "../models/onnx/model_files.ts";
 import { type ExportedModel, type ExportFormat, exportModel } from "../models/pretrained/export.ts";
 import { readFileBytes } from "../storage/files.ts";
 import { writeModelFolder } from "../storage/model_folder.ts";
@@ -9,6 +10,7 @@ import { ExitCode } from "./errors.ts";
 /** What makes the files of each format. */
 const exporters: Record<ExportFormat, (checkpoint: Checkpoint) => ExportedModel | Promise<ExportedModel>> = {
   "hugging-face": exportModel,
+  onnx: exportOnnxModel,
 };
 
 /** `superbatch export`: a checkpoint as files of other libraries. */
