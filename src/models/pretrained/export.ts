@@ -4,6 +4,7 @@
  * @module
  */
 
+import { importTokenizer } from "../../data/tokenizer.ts";
 import { writeSafetensors } from "../../storage/safetensors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { dualEncoderSpecs } from "../dual_encoder.ts";
@@ -73,8 +74,9 @@ export function describeModel(
     const warning = "The model holds no tokenizer: add tokenizer.json and tokenizer_config.json yourself.";
     return { files, warnings: [warning] };
   }
-  files.set("tokenizer.json", tokenizer);
-  files.set("tokenizer_config.json", json(tokenizerConfig(tokenizer, config.text.tokens)));
+  const whole = importTokenizer(tokenizer, null, { length: config.text.tokens });
+  files.set("tokenizer.json", whole);
+  files.set("tokenizer_config.json", json(tokenizerConfig(whole, config.text.tokens)));
   return { files, warnings: [] };
 }
 
