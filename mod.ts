@@ -77,3 +77,7 @@ export {
   type SafetensorsTensor,
   writeSafetensors,
 } from "./src/storage/safetensors.ts";
+export { resizePictures } from "./src/ops/resize_pictures.ts";
+export type { RgbImage } from "./src/data/images/image.ts";
+export type { Preprocessing } from "./src/data/images/preprocessing.ts";
+export type { Activation } from "./src/ops/matmul.ts";

@@ -6,7 +6,7 @@
 
 import { basename, dirname, join } from "node:path";
 import { duplicateKey } from "./duplicate_key.ts";
-import { FileError, readFileBytes, writeError, writeFileAtomic } from "./files.ts";
+import { type FileContent, FileError, readFileBytes, writeError, writeFileAtomic } from "./files.ts";
 import { readSafetensors, SafetensorsError, type SafetensorsTensor } from "./safetensors.ts";
 
 /** The texts that are read where they are there. */
@@ -115,7 +115,7 @@ export function shardsOf(text: string, name: string): Map<string, string> {
  */
 export async function writeModelFolder(
   path: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
+  files: ReadonlyMap<string, FileContent>,
 ): Promise<void> {
   const LAST = "config.json";
   for (const [name, content] of [...files].sort(([a], [b]) => Number(a === LAST) - Number(b === LAST))) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { FileContent } from "../../storage/files.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { VisionConfig } from "../config.ts";
 import { describeModel, type ExportedModel } from "../pretrained/export.ts";
@@ -21,10 +22,10 @@ export function exportOnnxModel(
   options: { externalAbove?: number } = {},
 ): ExportedModel {
   const { vision } = checkpoint.config, external: Record<string, number> = {};
-  const models = new Map<string, Uint8Array>();
+  const models = new Map<string, FileContent>();
   for (const name of onnxModelNames) {
     for (const [file, parts] of exportOnnx(name, checkpoint, options)) {
-      models.set(`onnx/${file}`, joined(parts));
+      models.set(`onnx/${file}`, parts);
       if (file.endsWith("_data")) external[`${name}.onnx`] = 1; // so many files
     }
   }
@@ -35,7 +36,7 @@ export function exportOnnxModel(
       ? { "transformers.js_config": { use_external_data_format: external } }
       : {},
   );
-  return { files: new Map([...models, ...files]), warnings: [...warnings, ...unlike(vision)] };
+  return { files: new Map<string, FileContent>([...models, ...files]), warnings: [...warnings, ...unlike(vision)] };
 }
 
 /** What config.json cannot say of a model that transformers does not have. */
@@ -46,14 +47,4 @@ function unlike({ pool }: VisionConfig): string[] {
       "models alone.",
     ]
     : [];
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -5,6 +5,7 @@
  */
 
 import { importTokenizer } from "../../data/tokenizer.ts";
+import type { FileContent } from "../../storage/files.ts";
 import { writeSafetensors } from "../../storage/safetensors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { dualEncoderSpecs } from "../dual_encoder.ts";
@@ -26,7 +27,7 @@ export type ExportFormat = typeof exportFormats[number];
 /** A model as files. */
 export interface ExportedModel {
   /** By path in the model's folder, such as `config.json`. */
-  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  readonly files: ReadonlyMap<string, FileContent>;
   /** What was left out, in sentences. */
   readonly warnings: readonly string[];
 }
@@ -44,7 +45,7 @@ export function exportModel(checkpoint: Checkpoint): ExportedModel {
   const { files, warnings } = describeModel(checkpoint, model);
   const bias = parameters.get("logit_bias")![0];
   return {
-    files: new Map([...files, ["model.safetensors", writeSafetensors(tensors, { format: "pt" })]]),
+    files: new Map<string, FileContent>([...files, ["model.safetensors", writeSafetensors(tensors, { format: "pt" })]]),
     warnings: [
       ...(model === "clip" && bias !== 0
         ? [`CLIPModel has no logit bias: this model's, ${bias}, is left out. Only its logits change by it.`]
@@ -66,7 +67,7 @@ export function describeModel(
   further: object = {},
 ): ExportedModel {
   const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
-  const files = new Map<string, Uint8Array | string>([
+  const files = new Map<string, FileContent>([
     ["config.json", json({ ...writeTransformersConfig(config, model), ...further })],
     ["preprocessor_config.json", json(writePreprocessing(config))],
   ]);
