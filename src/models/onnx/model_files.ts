@@ -36,7 +36,10 @@ export function exportOnnxModel(
       ? { "transformers.js_config": { use_external_data_format: external } }
       : {},
   );
-  return { files: new Map<string, FileContent>([...models, ...files]), warnings: [...warnings, ...unlike(vision)] };
+  return {
+    files: new Map<string, FileContent>([...models, ...files]),
+    warnings: [...warnings, ...unlike(vision)],
+  };
 }
 
 /** What config.json cannot say of a model that transformers does not have. */

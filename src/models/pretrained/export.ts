@@ -45,7 +45,10 @@ export function exportModel(checkpoint: Checkpoint): ExportedModel {
   const { files, warnings } = describeModel(checkpoint, model);
   const bias = parameters.get("logit_bias")![0];
   return {
-    files: new Map<string, FileContent>([...files, ["model.safetensors", writeSafetensors(tensors, { format: "pt" })]]),
+    files: new Map<string, FileContent>([...files, [
+      "model.safetensors",
+      writeSafetensors(tensors, { format: "pt" }),
+    ]]),
     warnings: [
       ...(model === "clip" && bias !== 0
         ? [`CLIPModel has no logit bias: this model's, ${bias}, is left out. Only its logits change by it.`]
