@@ -23,7 +23,6 @@ export { clipPreprocessing, type Preprocessing, sigLipPreprocessing } from "./im
 export { resample, resizeImage } from "./images/resize.ts";
 export { gatherBatch, SuperBatchLoader } from "./loader.ts";
 export {
-  type CaptionLayout,
   encodeCaptions,
   importTokenizer,
   type ImportTokenizerOptions,

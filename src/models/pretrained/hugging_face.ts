@@ -11,7 +11,7 @@ import {
 } from "../../data/images/preprocessing.ts";
 import type { Activation, DualEncoderConfig, TowerConfig } from "../config.ts";
 import { preprocessingOf } from "../config.ts";
-import { Fields } from "./fields.ts";
+import type { Fields } from "./fields.ts";
 
 /** The architectures of transformers that are known here. */
 export type TransformersModel = "siglip" | "clip";
