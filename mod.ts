@@ -90,3 +90,5 @@ export {
   type SafetensorsTensor,
   writeSafetensors,
 } from "./src/storage/safetensors.ts";
+export { resizePictures } from "./src/ops/resize_pictures.ts";
+export type { RgbImage } from "./src/data/images/image.ts";

@@ -69,6 +69,10 @@ const options = v.object({
   compare: v.optional(v.nullable(sampler), null),
   out: v.optional(v.string(), "runs"),
   name: v.optional(v.string(), "train"),
+  pool: v.optional(v.nullable(v.string()), null),
+  curated: v.optional(v.nullable(v.string()), null),
+  test: v.optional(v.nullable(v.string()), null),
+  testShare: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 0.1),
   poolSize: v.optional(positive, 20_000),
   inDomain: v.optional(share, 0.1),
   captionNoise: v.optional(share, 0),
@@ -121,10 +125,15 @@ function conflict(
     init,
     lock,
     layerDecay,
+    pool,
+    curated,
+    test,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
   const scored = arms.some(({ scores }) => scores !== null);
+  const needed = curate !== null ||
+    arms.some(({ scores }) => scores?.some((name) => name !== "hard-learner"));
   const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
   const side = patch ?? preset(name).vision.patchSize;
   const own = samplers[sampler].scores;
@@ -162,17 +171,26 @@ function conflict(
   if (reference !== null && scoredFile !== null) {
     return `--reference and --scored name a reference each: give one of them`;
   }
-  if (referenceData === "task" && taskPairs > poolSize) {
+  if (pool === null && referenceData === "task" && taskPairs > poolSize) {
     return `--task-pairs ${taskPairs} is more than the ${poolSize} of the pool: lower it, or raise --pool-size`;
   }
   if (keep !== null && curate === null) {
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;
   }
   const kept = curate === null ? poolSize : keptPairs(poolSize, { keep, filterRatio });
-  if (drawn > kept && kept < poolSize) {
+  if (pool === null && (curated !== null || test !== null)) {
+    return `--${curated !== null ? "curated" : "test"} goes with --pool: name the data to learn from too`;
+  }
+  if (
+    pool !== null && curated === null && reference === null && scoredFile === null &&
+    referenceData === "curated" && needed
+  ) {
+    return "A pool of your own needs a reference: add --curated, or --reference, or --reference-data pool";
+  }
+  if (pool === null && drawn > kept && kept < poolSize) {
     return `A step draws ${drawn} examples, and --curate ${curate} leaves ${kept} of the pool: raise --keep, or lower the batch`;
   }
-  if (drawn > poolSize) {
+  if (pool === null && drawn > poolSize) {
     const ratio = scored ? ` at --filter-ratio ${filterRatio}` : "";
     return `A batch of ${batch}${ratio} draws ${drawn} examples a step, and the pool holds ${poolSize}: ` +
       `lower the ${scored ? "ratio" : "batch"} or raise --pool-size`;

@@ -22,6 +22,10 @@ export interface PairDataset {
   readonly source: Uint8Array<ArrayBuffer>;
   /** Names of the sets that the pictures come from. */
   readonly sources: readonly string[];
+  /** [n] what the set itself calls each pair; left out where it has no names. */
+  readonly keys?: readonly string[];
+  /** Whether `inDomain` and `clean` say something, or stand at 1 because nobody knows. */
+  readonly flagged: boolean;
   /** [n] 1 where the picture belongs to the domain that is wanted. Never an input of selection; for the report. */
   readonly inDomain: Uint8Array<ArrayBuffer>;
   /** [n] 1 where the caption is the picture's own. Never an input of selection; for the report. */
@@ -65,7 +69,19 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
   };
   for (const [what, array] of Object.entries(full)) expect(what, array.length, size);
   const hash = await hashPairs(pixels, captions);
-  return { name, size, imageSize, pixels, captions, sources: input.sources ?? [name], ...full, hash };
+  const flagged = input.flagged ?? (input.inDomain !== undefined || input.clean !== undefined);
+  return {
+    name,
+    size,
+    imageSize,
+    pixels,
+    captions,
+    sources: input.sources ?? [name],
+    ...(input.keys ? { keys: input.keys } : {}),
+    flagged,
+    ...full,
+    hash,
+  };
 }
 
 /** Rows of a matrix, in the order given. */
@@ -82,17 +98,23 @@ export function pickRows<T extends Uint8Array | Uint32Array | Int32Array | Float
 }
 
 /** A part of a data set, in the order given. */
-export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
-  const part = await pairDataset({
+export async function pickPairs(data: PairDataset, pairs: Uint32Array): Promise<PairDataset> {
+  return await pairDataset({
     ...data,
     pixels: pickRows(data.pixels, data.pixels.length / data.size, pairs),
     captions: Array.from(pairs, (pair) => data.captions[pair]),
+    ...(data.keys ? { keys: Array.from(pairs, (pair) => data.keys![pair]) } : {}),
     concept: pickRows(data.concept, 1, pairs),
     source: pickRows(data.source, 1, pairs),
     inDomain: pickRows(data.inDomain, 1, pairs),
     clean: pickRows(data.clean, 1, pairs),
   });
-  return { ...part, tokens: pickRows(data.tokens, data.tokens.length / data.size, pairs) };
+}
+
+/** A part of a data set with its tokens, in the order given. */
+export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
+  const tokens = pickRows(data.tokens, data.tokens.length / data.size, pairs);
+  return { ...await pickPairs(data, pairs), tokens };
 }
 
 /**
@@ -119,6 +141,7 @@ export async function concatenate(one: TokenisedDataset, other: TokenisedDataset
   const pairs = await pairDataset({
     name: `${one.name} and ${other.name}`,
     imageSize: one.imageSize,
+    flagged: one.flagged && other.flagged,
     pixels: both(one.pixels, other.pixels),
     captions: [...one.captions, ...other.captions],
     sources,

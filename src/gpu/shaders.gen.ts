@@ -3213,6 +3213,134 @@ export const record = {
   }
 } as const satisfies Shader;
 
+/** shaders/resize.wgsl */
+export const resize = {
+  "name": "resize",
+  "source": "// Resizes a picture with antialiasing, as src/data/images/resize.ts does and to the bit: two passes of weights in units of\n// 2⁻²², rounded to bytes after each. 255 · Σ|w| stays below 2³¹ for every filter used.\n//\n// pixels: RGB bytes, four to a word, [H, W, 3]; rows [H, W'] one pixel a word (R lowest); y: RGB bytes, four to a word,\n// [I, I, 3], the window of the resized [H', W'] that begins at (top, left), white outside it.\n// A line of a table: first source pixel, number of them, weights. `horizontal` makes one pixel an invocation, `vertical` one\n// word. Deterministic.\n\nconst WORKGROUP: u32 = 64u;\nconst PRECISION: u32 = 22u;\n\nstruct Params {\n  size: u32, // elements that the entry point writes\n  width: u32, // W; vertical: W'\n  out: u32, // W'; vertical: I\n  taps: u32, // most weights of a line\n  height: u32, // vertical: H'\n  left: i32,\n  top: i32,\n  to: u32, // vertical: first word of y\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> pixels: array<u32>;\n@group(0) @binding(2) var<storage, read> table: array<i32>;\n@group(0) @binding(3) var<storage, read_write> rows: array<u32>;\n@group(0) @binding(1) var<storage, read> resized: array<u32>;\n@group(0) @binding(3) var<storage, read_write> y: array<u32>;\n\nfn to_byte(sum: i32) -> u32 {\n  return u32(clamp(sum >> PRECISION, 0, 255));\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn horizontal(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let line = i % params.out * (params.taps + 2u);\n  let first = i / params.out * params.width + u32(table[line]);\n  let count = u32(table[line + 1u]);\n  var sum = vec3i(1 << (PRECISION - 1u));\n  for (var k = 0u; k < count; k++) {\n    let at = (first + k) * 3u;\n    let low = pixels[at / 4u] >> (at % 4u * 8u);\n    // A pixel that crosses into the next word takes its last bytes from there.\n    var high = 0u;\n    if (at % 4u > 1u) { high = pixels[at / 4u + 1u] << ((4u - at % 4u) * 8u); }\n    let word = low | high;\n    sum += vec3i(vec3u(word, word >> 8u, word >> 16u) & vec3u(0xffu)) * table[line + 2u + k];\n  }\n  rows[i] = to_byte(sum.x) | to_byte(sum.y) << 8u | to_byte(sum.z) << 16u;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn vertical(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  var word = 0u;\n  for (var part = 0u; part < 4u; part++) {\n    let byte = i * 4u + part;\n    let column = i32(byte / 3u % params.out) + params.left;\n    let row = i32(byte / 3u / params.out) + params.top;\n    var value = 255u;\n    if (column >= 0 && column < i32(params.width) && row >= 0 && row < i32(params.height)) {\n      let line = u32(row) * (params.taps + 2u);\n      let first = u32(table[line]);\n      let count = u32(table[line + 1u]);\n      var sum = i32(1 << (PRECISION - 1u));\n      for (var k = 0u; k < count; k++) {\n        let pixel = resized[(first + k) * params.width + u32(column)];\n        sum += i32((pixel >> (byte % 3u * 8u)) & 0xffu) * table[line + 2u + k];\n      }\n      value = to_byte(sum);\n    }\n    word |= value << (part * 8u);\n  }\n  y[params.to + i] = word;\n}\n",
+  "constants": {
+    "WORKGROUP": "u32",
+    "PRECISION": "u32"
+  },
+  "entryPoints": {
+    "horizontal": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "out": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "taps": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "height": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "left": {
+              "offsetBytes": 20,
+              "type": "i32"
+            },
+            "top": {
+              "offsetBytes": 24,
+              "type": "i32"
+            },
+            "to": {
+              "offsetBytes": 28,
+              "type": "u32"
+            }
+          }
+        },
+        "pixels": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "table": {
+          "kind": "read",
+          "index": 2,
+          "element": "i32"
+        },
+        "rows": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        }
+      }
+    },
+    "vertical": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 32,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "out": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "taps": {
+              "offsetBytes": 12,
+              "type": "u32"
+            },
+            "height": {
+              "offsetBytes": 16,
+              "type": "u32"
+            },
+            "left": {
+              "offsetBytes": 20,
+              "type": "i32"
+            },
+            "top": {
+              "offsetBytes": 24,
+              "type": "i32"
+            },
+            "to": {
+              "offsetBytes": 28,
+              "type": "u32"
+            }
+          }
+        },
+        "resized": {
+          "kind": "read",
+          "index": 1,
+          "element": "u32"
+        },
+        "table": {
+          "kind": "read",
+          "index": 2,
+          "element": "i32"
+        },
+        "y": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "u32"
+        }
+      }
+    }
+  }
+} as const satisfies Shader;
+
 /** shaders/selection/draw.wgsl */
 export const draw = {
   "name": "draw",

@@ -176,8 +176,7 @@ export async function trainArm(
         batchLearnability: mean((log) => log.batchLearnability!),
         drawEntropy: Array.from(drawEntropy!, (_, draw) => mean((log) => log.drawEntropy![draw])),
       }),
-      inDomainShare: inDomain / trained,
-      cleanShare: clean / trained,
+      ...(data.flagged ? { inDomainShare: inDomain / trained, cleanShare: clean / trained } : {}),
     };
   };
 
@@ -200,8 +199,7 @@ export async function trainArm(
         caption: data.captions[index],
         score: scores[place],
         order: order.get(place) ?? null,
-        inDomain: data.inDomain[index] === 1,
-        clean: data.clean[index] === 1,
+        ...(data.flagged ? { inDomain: data.inDomain[index] === 1, clean: data.clean[index] === 1 } : {}),
         source: data.sources[data.source[index]],
       })),
     });

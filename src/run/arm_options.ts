@@ -21,6 +21,9 @@ export type PlannedOptions = Omit<TrainOptions, "microBatch"> & {
   readonly initial?: Pick<InitialWeights, "config" | "key">;
 };
 
+/** What decides a run's data. */
+export type DataOptions = Omit<TrainOptions, "microBatch"> & Pick<PlannedOptions, "initial">;
+
 /** The model that a run trains. */
 export function modelConfig(options: TrainOptions | PlannedOptions): DualEncoderConfig {
   if ("initial" in options && options.initial) return options.initial.config;

@@ -12,7 +12,7 @@ import { writeReport } from "../report/write_report.ts";
 import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
-import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
+import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
 import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
 import { type InitialWeights, withInitial } from "./initial.ts";
@@ -57,6 +57,7 @@ async function runStages(
   const drawn = await prepareData(options, stoppable(hooks));
   // Captions are read as the weights read them.
   const data = initial ? drawn.tokenisedBy(initial.notes.tokenizer, initial.config.text) : drawn;
+  checkPool(options, data.pool.size);
   const experiment: Experiment = {
     options,
     hooks,
@@ -80,8 +81,13 @@ async function runStages(
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
-  using reference = await prepareReference(experiment);
-  const curated = await curatePool(experiment, reference.embeddings);
+  const counts = (sampler: SamplerName) =>
+    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
+  const compared = options.compare !== null && counts(options.compare);
+  using reference = counts(options.sampler) || compared ? await prepareReference(experiment) : null;
+  const curated = reference
+    ? await curatePool(experiment, reference.embeddings)
+    : { experiment, embeddings: null };
   using learner = newModel(experiment, options);
   const result = await runArm(curated.experiment, learner, options.sampler, curated.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
@@ -98,14 +104,11 @@ async function runStages(
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
-  if (reference.model) await folder.writeFile("reference.safetensors", await reference.model.save());
-  const counts = (sampler: SamplerName) =>
-    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
-  const compared = options.compare !== null && counts(options.compare);
+  if (reference?.model) await folder.writeFile("reference.safetensors", await reference.model.save());
   const flops: FlopCount = {
     ...result.flops,
-    referenceTrain: counts(options.sampler) || compared ? reference.flops.train : 0,
-    referenceScore: counts(options.sampler) ? reference.flops.score : 0,
+    referenceTrain: reference?.flops.train ?? 0,
+    referenceScore: reference?.flops.score ?? 0,
   };
   const summary: RunSummary = {
     run: folder.path,
@@ -119,7 +122,7 @@ async function runStages(
     flops,
     loss: result.loss,
     evaluation: result.last.evaluation!,
-    ...(reference.evaluation ? { reference: reference.evaluation } : {}),
+    ...(reference?.evaluation ? { reference: reference.evaluation } : {}),
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
@@ -129,15 +132,27 @@ async function runStages(
   await writeReport(folder, summary, resolved, {
     picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
     imageSize: pool.imageSize,
-    searches: await searchExamples(learner, data, reportQueries, { patchSize: options.patch ?? undefined }),
-    poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) },
+    searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
+    ...(pool.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
     attributions: data.attributions,
     command: commandFor(options),
   });
   return summary;
 }
 
-const reportQueries = ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"];
+/** Refuses a pool that is smaller than what a step draws, before minutes of work. */
+function checkPool(options: PlannedOptions, size: number): void {
+  const arms = [options.sampler, ...(options.compare ? [options.compare] : [])];
+  const most = Math.max(...arms.map((arm) => {
+    const { superBatch, drawn = superBatch } = armOptions(options, arm);
+    return drawn;
+  }));
+  if (most > size) {
+    throw new RangeError(
+      `A step draws ${most} examples, and the pool holds ${size}: lower --batch or --filter-ratio, or give more data`,
+    );
+  }
+}
 
 /** The command that makes the same run: every option that is not at its default. */
 function commandFor(options: PlannedOptions): string {

@@ -118,6 +118,18 @@ export const stepShape = {
 
 /** What the default data's pool is made of. */
 export const pool = {
+  pool: optional(option("--pool", string({ metavar: "DATA" }), {
+    description: message`Your own pairs to learn from: shards, a folder, a table (the default data).`,
+  })),
+  curated: optional(option("--curated", string({ metavar: "DATA" }), {
+    description: message`With --pool: the good pairs that its reference is trained on.`,
+  })),
+  test: optional(option("--test", string({ metavar: "DATA" }), {
+    description: message`With --pool: the pairs to test on (--test-share of the curated ones).`,
+  })),
+  testShare: optional(option("--test-share", ratio(), {
+    description: message`Share that is held out where --test is not given (0.1).`,
+  })),
   poolSize: optional(
     option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
   ),
