@@ -1,7 +1,8 @@
 import { formatBytes } from "../gpu/memory.ts";
 import { type Checkpoint, readCheckpoint } from "../models/checkpoint.ts";
+import { exportOnnxModel } from "../models/onnx/model_files.ts";
 import { type ExportedModel, type ExportFormat, exportModel } from "../models/pretrained/export.ts";
-import { readFileBytes } from "../storage/files.ts";
+import { piecesOf, readFileBytes } from "../storage/files.ts";
 import { writeModelFolder } from "../storage/model_folder.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { ExitCode } from "./errors.ts";
@@ -9,6 +10,7 @@ import { ExitCode } from "./errors.ts";
 /** What makes the files of each format. */
 const exporters: Record<ExportFormat, (checkpoint: Checkpoint) => ExportedModel | Promise<ExportedModel>> = {
   "hugging-face": exportModel,
+  onnx: exportOnnxModel,
 };
 
 /** `superbatch export`: a checkpoint as files of other libraries. */
@@ -20,7 +22,7 @@ export async function exportWeights(
   if (!dryRun) await writeModelFolder(out, files);
   const sizes = Array.from(files, ([name, content]) => ({
     name,
-    bytes: typeof content === "string" ? new TextEncoder().encode(content).length : content.length,
+    bytes: piecesOf(content).reduce((sum, { length }) => sum + length, 0),
   }));
   for (const warning of warnings) console.error(`Warning: ${warning}`);
   if (json) {

@@ -22,7 +22,14 @@ export { differenceHash, hammingDistance, nearCopies } from "./images/perceptual
 export { clipPreprocessing, type Preprocessing, sigLipPreprocessing } from "./images/preprocessing.ts";
 export { resample, resizeImage } from "./images/resize.ts";
 export { gatherBatch, SuperBatchLoader } from "./loader.ts";
-export { encodeCaptions, loadTokenizer, type Tokenizer, trainTokenizer } from "./tokenizer.ts";
+export {
+  encodeCaptions,
+  importTokenizer,
+  type ImportTokenizerOptions,
+  loadTokenizer,
+  type Tokenizer,
+  trainTokenizer,
+} from "./tokenizer.ts";
 export { type LoadedPairs, type LoadOptions, loadPairs } from "./load_pairs.ts";
 export { type PairBlock, type ReadOptions, readPairs } from "./read_pairs.ts";
 export type { ColumnNames } from "./sources/names.ts";

@@ -4,12 +4,14 @@
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
 import { cacheFolder } from "../data/cache.ts";
+import { sigLipPreprocessing } from "../data/images/preprocessing.ts";
 import { pickPairs } from "../data/dataset.ts";
 import { type LoadedPairs, loadPairs } from "../data/load_pairs.ts";
 import { clipTemplates, promptsOf } from "../eval/prompt_templates.ts";
+import { preprocessingOf } from "../models/config.ts";
 import { permutation, Stream } from "../random/philox.ts";
+import type { DataOptions } from "./arm_options.ts";
 import type { RunHooks } from "./hooks.ts";
 import type { RawData } from "./prepare.ts";
 
@@ -27,12 +29,16 @@ const MOST_HELD_OUT = 2000;
  * @throws RangeError when too many samples are bad, or a set is too small for what is asked of it
  */
 export async function loadOwnData(
-  options: Omit<TrainOptions, "microBatch">,
+  options: DataOptions,
   hooks: RunHooks,
 ): Promise<RawData> {
   const { imageSize, dataSeed: seed } = options;
+  // As the model that the run starts from looks at them.
+  const { filter, fit } = options.initial
+    ? preprocessingOf(options.initial.config.vision)
+    : sigLipPreprocessing(imageSize);
   const load = async (name: string, path: string) => {
-    const loaded = await loadPairs(path, { imageSize, filter: "bicubic", fit: "squash" }, {
+    const loaded = await loadPairs(path, { imageSize, filter, fit }, {
       signal: hooks.signal,
       memoryBytes: options.dataMemory ?? undefined,
       folder: cacheFolder(options.cache),

@@ -4,13 +4,13 @@
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
 import { conceptPrompts } from "../data/captions.ts";
 import type { PairDataset, TokenisedDataset } from "../data/dataset.ts";
 import { buildDefaultData } from "../data/default_data.ts";
 import { encodeCaptions, loadTokenizer, trainTokenizer } from "../data/tokenizer.ts";
 import { preset, type TextConfig } from "../models/config.ts";
 import type { TestSet } from "./evaluate.ts";
+import type { DataOptions } from "./arm_options.ts";
 import type { RunHooks } from "./hooks.ts";
 import { loadOwnData } from "./own_data.ts";
 
@@ -51,7 +51,7 @@ export interface PreparedData extends Pick<RawData, "queries" | "attributions"> 
 
 /** Loads the data that the options name, or builds (or takes from the cache) those of the default experiment. */
 export async function prepareData(
-  options: Omit<TrainOptions, "microBatch">,
+  options: DataOptions,
   hooks: RunHooks,
 ): Promise<PreparedData> {
   const raw = options.pool === null ? await defaultData(options, hooks) : await loadOwnData(options, hooks);
@@ -62,7 +62,7 @@ export async function prepareData(
   return tokenised(raw, tokenizerJson, text);
 }
 
-async function defaultData(options: Omit<TrainOptions, "microBatch">, hooks: RunHooks): Promise<RawData> {
+async function defaultData(options: DataOptions, hooks: RunHooks): Promise<RawData> {
   const data = await buildDefaultData({
     poolSize: options.poolSize,
     inDomainShare: options.inDomain,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { duplicateKey } from "./duplicate_key.ts";
-import { FileError, readFileBytes, writeError, writeFileAtomic } from "./files.ts";
+import { type FileContent, FileError, readFileBytes, writeError, writeFileAtomic } from "./files.ts";
 import { readSafetensors, SafetensorsError, type SafetensorsTensor } from "./safetensors.ts";
 
 /** The texts that are read where they are there. */
@@ -108,21 +108,25 @@ export function shardsOf(text: string, name: string): Map<string, string> {
 }
 
 /**
- * Writes files into a folder, which is made if need be; each appears whole or not at all, the weights last.
+ * Writes files into a folder, which is made if need be; each appears whole or not at all, `config.json` last.
  *
+ * @param files by path in the folder
  * @throws {FileError} when the folder cannot be made or written
  */
 export async function writeModelFolder(
   path: string,
-  files: ReadonlyMap<string, Uint8Array | string>,
+  files: ReadonlyMap<string, FileContent>,
 ): Promise<void> {
-  try {
-    await Deno.mkdir(path, { recursive: true });
-  } catch (cause) {
-    throw writeError(join(path, WEIGHTS), cause);
+  const LAST = "config.json";
+  for (const [name, content] of [...files].sort(([a], [b]) => Number(a === LAST) - Number(b === LAST))) {
+    const full = join(path, name);
+    try {
+      await Deno.mkdir(dirname(full), { recursive: true });
+    } catch (cause) {
+      throw writeError(full, cause);
+    }
+    await writeFileAtomic(full, content);
   }
-  const weightsLast = [...files].sort(([a], [b]) => Number(a === WEIGHTS) - Number(b === WEIGHTS));
-  for (const [name, content] of weightsLast) await writeFileAtomic(join(path, name), content);
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | null> {

@@ -61,7 +61,8 @@ export const exportWeights = command(
     out: option("--out", string({ metavar: "FOLDER" }), { description: message`Where the files go.` }),
     format: withDefault(
       option("--format", choice(exportFormats, { metavar: "FORMAT" }), {
-        description: message`What reads them: transformers of Hugging Face (hugging-face).`,
+        description:
+          message`What reads them: transformers of Hugging Face, or onnxruntime and transformers.js (hugging-face).`,
       }),
       "hugging-face" as const,
     ),

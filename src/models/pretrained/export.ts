@@ -4,23 +4,30 @@
  * @module
  */
 
+import { importTokenizer } from "../../data/tokenizer.ts";
+import type { FileContent } from "../../storage/files.ts";
 import { writeSafetensors } from "../../storage/safetensors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { dualEncoderSpecs } from "../dual_encoder.ts";
-import { transformersModel, writePreprocessing, writeTransformersConfig } from "./hugging_face.ts";
+import {
+  type TransformersModel,
+  transformersModel,
+  writePreprocessing,
+  writeTransformersConfig,
+} from "./hugging_face.ts";
 import { exportTensors } from "./tensor_map.ts";
 import { clipTensors, sigLipTensors } from "./tensor_names.ts";
 
 /** What other libraries a model can be written for. */
-export const exportFormats = ["hugging-face"] as const;
+export const exportFormats = ["hugging-face", "onnx"] as const;
 
 /** A format that a model can be written in. */
 export type ExportFormat = typeof exportFormats[number];
 
 /** A model as files. */
 export interface ExportedModel {
-  /** By name: `config.json`, `model.safetensors`, `preprocessor_config.json`, and the tokenizer's where it is known. */
-  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  /** By path in the model's folder, such as `config.json`. */
+  readonly files: ReadonlyMap<string, FileContent>;
   /** What was left out, in sentences. */
   readonly warnings: readonly string[];
 }
@@ -31,29 +38,50 @@ export interface ExportedModel {
  *
  * @throws TypeError when transformers has no architecture for it
  */
-export function exportModel({ config, parameters, notes }: Checkpoint): ExportedModel {
-  const model = transformersModel(config), warnings: string[] = [];
+export function exportModel(checkpoint: Checkpoint): ExportedModel {
+  const { config, parameters } = checkpoint, model = transformersModel(config);
   const maps = (model === "clip" ? clipTensors : sigLipTensors)(config);
   const tensors = exportTensors(maps, dualEncoderSpecs(config), parameters);
-  const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
-  const files = new Map<string, Uint8Array | string>([
-    ["config.json", json(writeTransformersConfig(config, model))],
-    ["preprocessor_config.json", json(writePreprocessing(config))],
-    ["model.safetensors", writeSafetensors(tensors, { format: "pt" })],
-  ]);
+  const { files, warnings } = describeModel(checkpoint, model);
   const bias = parameters.get("logit_bias")![0];
-  if (model === "clip" && bias !== 0) {
-    warnings.push(
-      `CLIPModel has no logit bias: this model's, ${bias}, is left out. Only its logits change by it.`,
-    );
+  return {
+    files: new Map<string, FileContent>([...files, [
+      "model.safetensors",
+      writeSafetensors(tensors, { format: "pt" }),
+    ]]),
+    warnings: [
+      ...(model === "clip" && bias !== 0
+        ? [`CLIPModel has no logit bias: this model's, ${bias}, is left out. Only its logits change by it.`]
+        : []),
+      ...warnings,
+    ],
+  };
+}
+
+/**
+ * All files of a model but its weights: `config.json`, `preprocessor_config.json`, and the tokenizer's where it is known.
+ *
+ * @param further what else `config.json` says
+ * @throws TypeError when transformers cannot prepare pictures as the model needs them
+ */
+export function describeModel(
+  { config, notes: { tokenizer } }: Checkpoint,
+  model: TransformersModel,
+  further: object = {},
+): ExportedModel {
+  const json = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
+  const files = new Map<string, FileContent>([
+    ["config.json", json({ ...writeTransformersConfig(config, model), ...further })],
+    ["preprocessor_config.json", json(writePreprocessing(config))],
+  ]);
+  if (!tokenizer) {
+    const warning = "The model holds no tokenizer: add tokenizer.json and tokenizer_config.json yourself.";
+    return { files, warnings: [warning] };
   }
-  if (notes.tokenizer) {
-    files.set("tokenizer.json", notes.tokenizer);
-    files.set("tokenizer_config.json", json(tokenizerConfig(notes.tokenizer, config.text.tokens)));
-  } else {warnings.push(
-      "The model holds no tokenizer: add tokenizer.json and tokenizer_config.json yourself.",
-    );}
-  return { files, warnings };
+  const whole = importTokenizer(tokenizer, null, { length: config.text.tokens });
+  files.set("tokenizer.json", whole);
+  files.set("tokenizer_config.json", json(tokenizerConfig(whole, config.text.tokens)));
+  return { files, warnings: [] };
 }
 
 /** What `AutoTokenizer` needs beside a `tokenizer.json` that says all by itself. */

@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import { type DualEncoderConfig, preprocessingOf } from "../../../src/models/config.ts";
 import { exportOnnx, type OnnxModelName, onnxModelNames } from "../../../src/models/onnx/export.ts";
+import { exportOnnxModel } from "../../../src/models/onnx/model_files.ts";
 import { Message } from "../../../src/models/onnx/protobuf.ts";
 import { importModel } from "../../../src/models/pretrained/import.ts";
-import { readModelFolder } from "../../../src/storage/model_folder.ts";
+import { readModelFolder, writeModelFolder } from "../../../src/storage/model_folder.ts";
 import { readSafetensors } from "../../../src/storage/safetensors.ts";
 import { type OnnxTensor, runOnnx } from "./interpreter.ts";
 import { all, fields, integers, texts } from "./protobuf_reader.ts";
+
+const fixtures = (name: string) => new URL(`../../fixtures/pretrained/${name}`, import.meta.url).pathname;
 
 function fixture(name: string) {
   const path = new URL(`../../fixtures/${name}.safetensors`, import.meta.url);
@@ -134,7 +137,7 @@ for (const name of ["dual_encoder_map", "dual_encoder_flatten"]) {
 
 for (const name of ["siglip", "siglip2", "clip", "clip_first"]) {
   Deno.test(`${name}: the ONNX models compute transformers' embeddings and logits`, async () => {
-    const folder = new URL(`../../fixtures/pretrained/${name}`, import.meta.url).pathname;
+    const folder = fixtures(name);
     const checkpoint = importModel(await readModelFolder(folder)), { vision, text } = checkpoint.config;
     const { tensors } = readSafetensors(await Deno.readFile(`${folder}/expected.safetensors`));
     const { mean, std } = preprocessingOf(vision), { imageSize: side } = vision;
@@ -158,6 +161,43 @@ for (const name of ["siglip", "siglip2", "clip", "clip_first"]) {
     assertClose(run("text_model").text_embeds.data, expected("output.text"), "text_embeds alone");
   });
 }
+
+Deno.test("the folder holds the models, and what prepares pictures and captions", async () => {
+  const checkpoint = importModel(await readModelFolder(fixtures("clip")));
+  const { files, warnings } = exportOnnxModel(checkpoint);
+  const texts = ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"];
+  const models = ["onnx/model.onnx", "onnx/vision_model.onnx", "onnx/text_model.onnx"];
+  assert.deepEqual([...files.keys()], [...models, ...texts]);
+  assert.deepEqual(warnings, []);
+  const config = JSON.parse(files.get("config.json") as string);
+  assert.equal(config.model_type, "clip");
+  assert.equal(config["transformers.js_config"], undefined);
+
+  // Into a folder, and from there as transformers.js would read it; weights in files of their own.
+  const path = await Deno.makeTempDir();
+  try {
+    await writeModelFolder(path, exportOnnxModel(checkpoint, { externalAbove: 1 << 12 }).files);
+    const { use_external_data_format } =
+      JSON.parse(await Deno.readTextFile(`${path}/config.json`))["transformers.js_config"];
+    assert.deepEqual(
+      Object.keys(use_external_data_format),
+      models.map((model) => model.slice("onnx/".length)),
+    );
+    for (const model of models) {
+      assert.ok((await Deno.stat(`${path}/${model}_data`)).size > (await Deno.stat(`${path}/${model}`)).size);
+    }
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+});
+
+Deno.test("what config.json cannot say is warned of", () => {
+  const { checkpoint } = fixture("dual_encoder_flatten");
+  const { warnings } = exportOnnxModel({ ...checkpoint, notes: {} });
+  assert.equal(warnings.length, 2);
+  assert.match(warnings[0], /holds no tokenizer/);
+  assert.match(warnings[1], /"siglip".*"flatten", is in the ONNX models alone/);
+});
 
 Deno.test("a changed weight changes the embeddings", () => {
   const { checkpoint: { config, parameters }, pixel_values, input_ids, image } = fixture(
