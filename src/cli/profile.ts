@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { renderProfilePage, renderProfileSvg } from "../report/profile_page.ts";
 import { noTimestamps, profileText } from "../report/profile_text.ts";
 import { armOptions, modelConfig, planRun } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { profileStep } from "../run/profile_step.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
@@ -49,11 +50,11 @@ export async function profile(options: InvocationOf<"profile">): Promise<number>
   const given = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   const { path, replaces } = await profileDestination(out); // before minutes of measuring
   using device = await openTuned(given.cache);
-  const { options: planned, problem } = planRun(given, device);
+  const { options: planned, problem } = planRun(await withInitial(given), device);
   if (problem) throw new RangeError(problem);
   const progress = new Progress(undefined, quiet);
   const { arm: _arm, evaluations: _evaluations, score, ...step } = armOptions(planned, planned.sampler);
-  const model = { model: planned.preset, config: modelConfig(planned) };
+  const model = { model: planned.init ?? planned.preset, config: modelConfig(planned) };
   const measured = await profileStep(device, { ...step, ...model, score: score ?? undefined, runs }, {
     onStage: (stage) => progress.log(`Measuring ${stage}`),
   });

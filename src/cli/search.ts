@@ -15,12 +15,15 @@ export async function search(options: InvocationOf<"search">): Promise<number> {
   const progress = new Progress(undefined, quiet);
   const saved = savedOptions(await readRun(path));
   using device = await openTuned();
-  const data = await prepareData(saved, {
+  const prepared = await prepareData(saved, {
     onProgress: (stage, done, total) => progress.update(stage, done, total),
     log: (line) => progress.log(line),
     signal: AbortSignal.any([]),
   });
   using model = await loadRunModel(device, path, "learner");
+  const data = saved.init === null
+    ? prepared
+    : prepared.tokenisedBy(model.notes.tokenizer, model.config.text);
   const [{ hits }] = await searchExamples(model, data, [query], {
     count,
     patchSize: saved.patch ?? undefined,

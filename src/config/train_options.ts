@@ -6,6 +6,7 @@
 
 import * as v from "valibot";
 import { type LossName, lossNames } from "../losses/contrastive.ts";
+import { type TowerName, towerNames } from "../models/fine_tuning.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
 import { precisions } from "../models/precision.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
@@ -55,6 +56,9 @@ const options = v.object({
   coarseShare: v.optional(v.nullable(share), null),
   preset: v.optional(presetName, "mini"),
   imageSize: v.optional(positive, 32),
+  init: v.optional(v.nullable(v.string()), null),
+  lock: v.optional(v.nullable(oneOf(towerNames as Names<TowerName>)), null),
+  layerDecay: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 1),
   microBatch: v.optional(
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
     null,
@@ -121,6 +125,9 @@ function conflict(
     pool,
     curated,
     test,
+    init,
+    lock,
+    layerDecay,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -188,6 +195,23 @@ function conflict(
     return `A batch of ${batch}${ratio} draws ${drawn} examples a step, and the pool holds ${poolSize}: ` +
       `lower the ${scored ? "ratio" : "batch"} or raise --pool-size`;
   }
+  if (init === null && lock !== null) {
+    return `--lock ${lock} keeps a tower that was never trained: add --init FILE`;
+  }
+  if (init === null && layerDecay !== 1) {
+    return `--layer-decay ${layerDecay} spares layers that were never trained: add --init FILE`;
+  }
+  if (init !== null && referencePreset !== null) {
+    return `--reference-preset ${referencePreset} reads other captions than ${init}: leave it out, and the reference starts ` +
+      "from that file too";
+  }
+  if (coarseShare !== null && scorePatch === null && scoreDrop === 0) {
+    return `--coarse-share ${coarseShare} needs a coarser view: add --score-patch, such as ${
+      2 * side
+    }, or --score-drop`;
+  }
+  // With --init the sizes are those of the file, and checked against it.
+  if (init !== null) return null;
   if (imageSize % side !== 0 || imageSize % 2 !== 0) {
     return `--image-size ${imageSize} cannot be cut into patches of ${side} pixels: ` +
       "choose an even side, and with --patch a divisor of it";
@@ -198,11 +222,6 @@ function conflict(
   }
   if (scorePatch !== null && imageSize % scorePatch !== 0) {
     return `--score-patch ${scorePatch} does not divide --image-size ${imageSize}: choose a divisor of it`;
-  }
-  if (coarseShare !== null && scorePatch === null && scoreDrop === 0) {
-    return `--coarse-share ${coarseShare} needs a coarser view: add --score-patch, such as ${
-      2 * side
-    }, or --score-drop`;
   }
   return null;
 }

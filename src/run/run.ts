@@ -15,6 +15,7 @@ import { InterruptedError } from "./arm.ts";
 import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
 import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
+import { type InitialWeights, withInitial } from "./initial.ts";
 import { prepareData } from "./prepare.ts";
 import { searchExamples } from "./search.ts";
 import { describeTuning, openTuned } from "./tuning.ts";
@@ -28,15 +29,15 @@ import { describeTuning, openTuned } from "./tuning.ts";
  * @throws Error of any stage; the run folder says that it failed
  */
 export async function runTraining(given: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
-  const started = performance.now();
+  const started = performance.now(), wanted = await withInitial(given);
   using device = await openTuned(given.cache);
   hooks.log(`Adapter: ${device.adapter.description}`);
-  const { options, plan, problem } = planRun(given, device);
+  const { options, plan, problem } = planRun(wanted, device);
   if (problem) throw new RangeError(problem);
   hooks.log(planLine(plan, options.batch));
   const folder = await createRunFolder(options.out, options.name);
   try {
-    const summary = await runStages(options, hooks, device, folder, started);
+    const summary = await runStages(options, hooks, device, folder, started, wanted.initial ?? null);
     await folder.finish(summary);
     return summary;
   } catch (error) {
@@ -51,22 +52,27 @@ async function runStages(
   device: Device,
   folder: RunFolder,
   started: number,
+  initial: InitialWeights | null,
 ): Promise<RunSummary> {
-  const data = await prepareData(options, stoppable(hooks));
-  checkPool(options, data.pool.size);
+  const drawn = await prepareData(options, stoppable(hooks));
+  checkPool(options, drawn.pool.size);
+  // Captions are read as the weights read them.
+  const data = initial ? drawn.tokenisedBy(initial.notes.tokenizer, initial.config.text) : drawn;
   const experiment: Experiment = {
     options,
     hooks,
     device,
     data,
+    initial,
     files: cacheFiles(options.cache),
     record: {
       onMetrics: (line) => folder.appendMetrics(line),
       onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
     },
   };
+  const { initial: _, ...chosen } = options;
   const resolved = {
-    ...options,
+    ...chosen,
     model: modelConfig(options),
     data: data.description,
     adapter: device.adapter.description,
@@ -153,7 +159,8 @@ function commandFor(options: PlannedOptions): string {
   const defaults: Record<string, unknown> = trainOptions({});
   const flags = Object.entries(options)
     .filter(([name, value]) =>
-      value !== defaults[name] && value !== null && name !== "out" && name !== "name"
+      value !== defaults[name] && value !== null && !["out", "name", "initial"].includes(name) &&
+      !(name === "imageSize" && options.init !== null)
     )
     .map(([name, value]) => {
       const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -12,7 +12,7 @@ import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { countedModels, type SamplerName, samplerScore } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
 import type { Precision } from "../models/precision.ts";
-import { type FineTuning, towerNames } from "./fine_tuning.ts";
+import { type FineTuning, towerNames } from "../models/fine_tuning.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Settings of a training. */

@@ -27,7 +27,7 @@ import type { Selection } from "../selection/selection.ts";
 import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
 import { expectPrecision, type Precision } from "../models/precision.ts";
-import { type FineTuning, learningRateFactor } from "./fine_tuning.ts";
+import { type FineTuning, learningRateFactor } from "../models/fine_tuning.ts";
 import { maxSegments } from "./token_index.ts";
 
 /** What decides the shapes and rules of a step. */

@@ -23,7 +23,7 @@ Deno.test("train takes every option by its name", () => {
     "train",
     ..."--steps 20 --seed 3 --batch 32 --filter-ratio 0.8 --chunks 4 --gain 10 --sampler joint --patch 8"
       .split(" "),
-    ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
+    ..."--preset mini --image-size 16 --init i --lock text --layer-decay 0.75 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
     ..."--pool p --curated c --test t --test-share .25".split(" "),
     ..."--task-examples 5 --task-pairs 0".split(" "),
@@ -70,6 +70,9 @@ Deno.test("train takes every option by its name", () => {
     memory: 8 * 2 ** 30,
     preset: "mini",
     imageSize: 16,
+    init: "i",
+    lock: "text",
+    layerDecay: 0.75,
     out: "o",
     name: "n",
     compare: "uniform",

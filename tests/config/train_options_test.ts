@@ -45,6 +45,9 @@ Deno.test("nothing given is the default experiment", () => {
     taskExamples: 200,
     taskPairs: 1000,
     referencePreset: null,
+    init: null,
+    lock: null,
+    layerDecay: 1,
     reference: null,
     uniformShare: 0,
     prefilter: 0,
@@ -134,6 +137,13 @@ Deno.test("options that do not fit together are refused with a way out", () => {
     [
       { microBatch: 65 },
       /--micro-batch is 65, more than the 64 examples of a batch: choose 1 to 64, or auto/,
+    ],
+    [{ lock: "image" }, /--lock image keeps a tower that was never trained: add --init FILE/],
+    [{ layerDecay: 0.5 }, /--layer-decay 0\.5 spares layers that were never trained: add --init FILE/],
+    [{ init: "m.safetensors", layerDecay: 0 }, /--layer-decay must be above 0/],
+    [
+      { init: "m.safetensors", referencePreset: "mini" },
+      /reads other captions than m\.safetensors: leave it out/,
     ],
     [{ referencePreset: "S/16" }, /--reference-preset S\/16 reads other captions than --preset mini/],
     [{ reference: "r", scored: "s" }, /--reference and --scored name a reference each/],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DualEncoderConfig } from "../models/config.ts";
+import type { DualEncoderConfig } from "./config.ts";
 
 /** A tower that can be locked: it then keeps its parameters (LiT, arXiv:2111.07991, locks the image tower). */
 export type TowerName = "image" | "text";
