@@ -55,6 +55,7 @@ async function runStages(
   initial: InitialWeights | null,
 ): Promise<RunSummary> {
   const drawn = await prepareData(options, stoppable(hooks));
+  checkPool(options, drawn.pool.size);
   // Captions are read as the weights read them.
   const data = initial ? drawn.tokenisedBy(initial.notes.tokenizer, initial.config.text) : drawn;
   checkPool(options, data.pool.size);
