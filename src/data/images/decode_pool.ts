@@ -46,7 +46,9 @@ export class DecodePool implements Disposable {
     }
     const worker = this.#idle.pop() ?? this.#start();
     const { imageSize, filter, fit } = this.preprocessing, { maxPixels, limitMs = LIMIT_MS } = this.options;
-    const request: DecodeRequest = { image, preprocessing: { imageSize, filter, fit }, maxPixels };
+    // Its own bytes, handed over: a clone of a view takes all of the buffer behind it, which may be a whole shard.
+    const own = image.slice() as Uint8Array<ArrayBuffer>;
+    const request: DecodeRequest = { image: own, preprocessing: { imageSize, filter, fit }, maxPixels };
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       const reply = await new Promise<Decoded>((resolve, reject) => {
@@ -56,7 +58,7 @@ export class DecodePool implements Disposable {
           reject(new Error(`decoding it ended its worker: ${event.message}`));
         };
         timer = setTimeout(() => reject(new Error(`decoding it takes more than ${limitMs} ms`)), limitMs);
-        worker.postMessage(request);
+        worker.postMessage(request, [own.buffer]);
       });
       this.#idle.push(worker);
       return reply;
