@@ -21,6 +21,7 @@ export interface DecodePoolOptions {
 }
 
 const LIMIT_MS = 20_000;
+const ENDED = "decoding ended before it";
 /** Pictures a worker that wait beside the one in work, so that none stands idle. */
 const WAITING = 4;
 
@@ -29,6 +30,9 @@ export class DecodePool implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #waiting: (() => void)[] = [];
+  /** Ends what is in work, by its worker. */
+  readonly #refuse = new Map<Worker, (reason: Error) => void>();
+  #ended = false;
   readonly #limit: number;
 
   /** A pool that starts its workers as they are needed. */
@@ -39,11 +43,15 @@ export class DecodePool implements Disposable {
     this.#limit = Math.max(1, options.workers ?? navigator.hardwareConcurrency);
   }
 
-  /** Decodes one picture. A worker that dies of it, or never answers, is replaced, and the picture refused. */
+  /**
+   * Decodes one picture. A worker that dies of it, or never answers, is replaced, and the picture refused; so is one that is
+   * not decoded when the pool ends.
+   */
   async decode(image: Uint8Array): Promise<Decoded> {
-    while (this.#idle.length === 0 && this.#all.size >= this.#limit) {
+    while (!this.#ended && this.#idle.length === 0 && this.#all.size >= this.#limit) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    if (this.#ended) return { reason: ENDED };
     const worker = this.#idle.pop() ?? this.#start();
     const { imageSize, filter, fit } = this.preprocessing, { maxPixels, limitMs = LIMIT_MS } = this.options;
     // Its own bytes, handed over: a clone of a view takes all of the buffer behind it, which may be a whole shard.
@@ -52,6 +60,7 @@ export class DecodePool implements Disposable {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       const reply = await new Promise<Decoded>((resolve, reject) => {
+        this.#refuse.set(worker, reject);
         worker.onmessage = ({ data }: MessageEvent<Decoded>) => resolve(data);
         worker.onerror = (event) => {
           event.preventDefault();
@@ -68,6 +77,7 @@ export class DecodePool implements Disposable {
       return { reason: (error as Error).message };
     } finally {
       clearTimeout(timer);
+      this.#refuse.delete(worker);
       this.#waiting.shift()?.();
     }
   }
@@ -84,8 +94,11 @@ export class DecodePool implements Disposable {
     for (const result of ahead) yield await result;
   }
 
-  /** Ends the workers. */
+  /** Ends the workers; what is still waited for is refused. */
   [Symbol.dispose](): void {
+    this.#ended = true;
+    for (const refuse of this.#refuse.values()) refuse(new Error(ENDED));
+    for (const go of this.#waiting.splice(0)) go();
     for (const worker of this.#all) worker.terminate();
     this.#all.clear();
     this.#idle.length = 0;
