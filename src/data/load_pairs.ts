@@ -13,7 +13,7 @@ import { type PairBlock, type ReadOptions, readPairs } from "./read_pairs.ts";
 
 /** A data set that was read from where it is stored. */
 export interface LoadedPairs extends PairDataset {
-  /** [n]: what tells pairs of a shard apart. */
+  /** [n]: what tells pairs apart: their own names, behind `shard#` where names come twice. */
   readonly keys: readonly string[];
   /** [n]: where each pair lies. */
   readonly shards: readonly string[];
@@ -62,6 +62,7 @@ export async function loadPairs(
     store.file?.[Symbol.dispose]();
     throw error;
   }
+  const keys = blocks.flatMap((block) => block.keys), shards = blocks.flatMap((block) => block.shards);
   const labels = blocks.flatMap((block) => block.labels);
   const concepts = new Map(
     [...new Set(labels)].filter((label) => label !== undefined).sort().map((l, i) => [l, i]),
@@ -75,11 +76,20 @@ export async function loadPairs(
   });
   return {
     ...data,
-    keys: blocks.flatMap((block) => block.keys),
-    shards: blocks.flatMap((block) => block.shards),
+    keys: distinct(keys, shards),
+    shards,
     labels,
     bad,
   };
+}
+
+function distinct(keys: readonly string[], shards: readonly string[]): readonly string[] {
+  return new Set(keys).size === keys.length ? keys : keys.map((key, at) => fullKey(shards[at], key));
+}
+
+/** What a pair is called where its key alone comes twice in its set. */
+export function fullKey(shard: string, key: string): string {
+  return `${shard}#${key}`;
 }
 
 /** Pictures as they come: in memory up to a limit, and from there on in a file, all of them. */

@@ -1,6 +1,8 @@
 /** `train` on one's own data, as a user runs it. */
 import assert from "node:assert/strict";
 import { packTar } from "modern-tar";
+import { openSource } from "../../src/data/sources/open_source.ts";
+import { BadSample } from "../../src/data/sources/source.ts";
 import { encodePng } from "../../src/report/png.ts";
 import { inFolder, superbatch } from "./superbatch.ts";
 
@@ -75,6 +77,49 @@ Deno.test("train takes a pool in shards and a curated folder, and names what it 
     );
     const report = await Deno.readTextFile(`${run}/report.html`);
     assert.ok(report.includes("on held-out pairs") && !/in-domain|vendor/.test(report));
+  });
+});
+
+Deno.test("a pool is scored, and what curation keeps is written as shards that hold the same pairs", async () => {
+  await inFolder(async (folder) => {
+    await writeShards(folder, 2, 20);
+    await writeCurated(`${folder}/curated`, 30);
+    const data = `${folder}/pool-{0..1}.tar`, scored = `${folder}/scored.jsonl`;
+    const sizes = "--batch 8 --reference-steps 4 --image-size 16 --test-share .3 --json --quiet".split(" ");
+    const score = await superbatch([
+      ...[
+        "score",
+        "--pool",
+        data,
+        "--curated",
+        `${folder}/curated`,
+        "--out",
+        scored,
+        "--cache",
+        `${folder}/cache`,
+      ],
+      ...sizes,
+    ]);
+    assert.equal(score.code, 0, score.error);
+    const list = `${folder}/kept.jsonl`, shards = `${folder}/shards`;
+    const args = ["curate", scored, "--keep", ".25", "--out", list, "--shards", shards, "--json", "--data"];
+    const curate = await superbatch([...args, data]);
+    assert.equal(curate.code, 0, curate.error);
+    assert.deepEqual(JSON.parse(curate.out).shards, [`${shards}/00000.tar`]);
+    const kept = (await Deno.readTextFile(list)).trim().split("\n").map((line) => JSON.parse(line));
+    assert.equal(kept.length, 10);
+    const written: { key: unknown; caption: string; image: Uint8Array }[] = [];
+    for await (const pair of (await openSource(shards)).shards[0].read()) {
+      assert.ok(!(pair instanceof BadSample));
+      written.push({ key: pair.metadata!.key, caption: pair.caption, image: pair.image });
+    }
+    assert.deepEqual(
+      written,
+      kept.map(({ key, caption }) => ({ key, caption, image: png(Number(key)) })),
+    );
+    const other = await superbatch([...args, `${folder}/curated`]);
+    assert.equal(other.code, 1);
+    assert.match(other.error, /holds none of the pairs that .*scored\.jsonl was scored on/);
   });
 });
 
