@@ -56,6 +56,7 @@ export {
 } from "./src/models/pretrained/import.ts";
 export type { NamedTensors } from "./src/models/pretrained/tensor_map.ts";
 export { type ExportedModel, exportModel } from "./src/models/pretrained/export.ts";
+export { exportOnnxModel } from "./src/models/onnx/model_files.ts";
 export type { FileContent } from "./src/storage/files.ts";
 export type { FineTuning, TowerName } from "./src/models/fine_tuning.ts";
 export type { ProfileOptions } from "./src/gpu/profiler.ts";

@@ -1,6 +1,7 @@
 import { formatBytes } from "../gpu/memory.ts";
 import { type Checkpoint, readCheckpoint } from "../models/checkpoint.ts";
 import { exportOnnxModel } from "../models/onnx/model_files.ts";
+import { atPatchSize } from "../models/patch_size.ts";
 import { type ExportedModel, type ExportFormat, exportModel } from "../models/pretrained/export.ts";
 import { piecesOf, readFileBytes } from "../storage/files.ts";
 import { writeModelFolder } from "../storage/model_folder.ts";
@@ -15,9 +16,10 @@ const exporters: Record<ExportFormat, (checkpoint: Checkpoint) => ExportedModel 
 
 /** `superbatch export`: a checkpoint as files of other libraries. */
 export async function exportWeights(
-  { model, out, format, dryRun, json }: InvocationOf<"export">,
+  { model, out, format, patch, dryRun, json }: InvocationOf<"export">,
 ): Promise<number> {
-  const checkpoint = readCheckpoint(await readFileBytes(model), model);
+  const stored = readCheckpoint(await readFileBytes(model), model);
+  const checkpoint = patch === undefined ? stored : atPatchSize(stored, patch);
   const { files, warnings } = await exporters[format](checkpoint);
   if (!dryRun) await writeModelFolder(out, files);
   const sizes = Array.from(files, ([name, content]) => ({

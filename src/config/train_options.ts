@@ -73,6 +73,7 @@ const options = v.object({
   curated: v.optional(v.nullable(v.string()), null),
   test: v.optional(v.nullable(v.string()), null),
   testShare: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 0.1),
+  dataMemory: v.optional(v.nullable(natural), null),
   poolSize: v.optional(positive, 20_000),
   inDomain: v.optional(share, 0.1),
   captionNoise: v.optional(share, 0),

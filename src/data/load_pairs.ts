@@ -8,6 +8,7 @@ import { type PairDataset, pairDataset } from "./dataset.ts";
 import type { Preprocessing } from "./images/preprocessing.ts";
 import { openSource } from "./sources/open_source.ts";
 import type { BadSample, DataSource } from "./sources/source.ts";
+import { type Pictures, PicturesFile, picturesInMemory } from "./pictures.ts";
 import { type PairBlock, type ReadOptions, readPairs } from "./read_pairs.ts";
 
 /** A data set that was read from where it is stored. */
@@ -24,49 +25,42 @@ export interface LoadedPairs extends PairDataset {
 
 /** How a data set is loaded. */
 export interface LoadOptions extends ReadOptions {
-  /** Bytes that the pixels may take, 4 GiB when left out; while they are put together twice as many are in use. */
+  /** Bytes of memory that decoded pictures may take, 2 GiB when left out; more of them go to a file. */
   readonly memoryBytes?: number;
+  /** Where that file takes its room; the system's folder for temporary files when left out. */
+  readonly folder?: string;
 }
 
-const DEFAULT_BYTES = 4 * 2 ** 30;
+const DEFAULT_BYTES = 2 * 2 ** 30;
 
 /**
  * Reads, decodes and resizes pairs into memory. Distinct labels become concepts, in alphabetical order.
  *
  * @param source a path that `openSource` understands, or what it opened
  * @throws SourceError when the data cannot be read
- * @throws RangeError when the pixels take more than the memory allowed, or too many samples are unusable
+ * @throws RangeError when too many samples are unusable
  */
 export async function loadPairs(
   source: string | DataSource,
   preprocessing: Pick<Preprocessing, "imageSize" | "filter" | "fit">,
-  { memoryBytes = DEFAULT_BYTES, onBad, ...options }: LoadOptions = {},
+  { memoryBytes = DEFAULT_BYTES, folder, onBad, ...options }: LoadOptions = {},
 ): Promise<LoadedPairs> {
   const opened = typeof source === "string" ? await openSource(source) : source;
   const { imageSize } = preprocessing, length = imageSize ** 2 * 3;
-  const blocks: PairBlock[] = [], bad: BadSample[] = [];
-  let size = 0;
+  const blocks: Omit<PairBlock, "pixels">[] = [], bad: BadSample[] = [];
+  const store = new PictureStore(length, memoryBytes, folder);
   const keep = (sample: BadSample) => {
     bad.push(sample);
     onBad?.(sample);
   };
-  for await (const block of readPairs(opened, preprocessing, { ...options, onBad: keep })) {
-    blocks.push(block);
-    size += block.keys.length;
-    if (size * length > memoryBytes) {
-      const gibibytes = (bytes: number) => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
-      throw new RangeError(
-        `${opened.name} does not fit into memory: its first ${size} pictures of ${imageSize}×${imageSize} pixels take ` +
-          `${gibibytes(size * length)}, and ${gibibytes(memoryBytes)} are allowed. ` +
-          `Read fewer with --limit ${Math.floor(memoryBytes / length)}, or choose a smaller --image-size`,
-      );
+  try {
+    for await (const { pixels, ...block } of readPairs(opened, preprocessing, { ...options, onBad: keep })) {
+      await store.append(pixels);
+      blocks.push(block);
     }
-  }
-  const pixels = new Uint8Array(size * length);
-  let at = 0;
-  for (const block of blocks) {
-    pixels.set(block.pixels, at);
-    at += block.pixels.length;
+  } catch (error) {
+    store.file?.[Symbol.dispose]();
+    throw error;
   }
   const labels = blocks.flatMap((block) => block.labels);
   const concepts = new Map(
@@ -75,7 +69,7 @@ export async function loadPairs(
   const data = await pairDataset({
     name: opened.name,
     imageSize,
-    pixels,
+    pictures: store.pictures(),
     captions: blocks.flatMap((block) => block.captions),
     concept: Int32Array.from(labels, (label) => label === undefined ? -1 : concepts.get(label)!),
   });
@@ -86,4 +80,47 @@ export async function loadPairs(
     labels,
     bad,
   };
+}
+
+/** Pictures as they come: in memory up to a limit, and from there on in a file, all of them. */
+class PictureStore {
+  readonly #blocks: Uint8Array<ArrayBuffer>[] = [];
+  #bytes = 0;
+  /** Null as long as memory holds all. */
+  file: PicturesFile | null = null;
+
+  constructor(
+    private readonly length: number,
+    private readonly memoryBytes: number,
+    private readonly folder?: string,
+  ) {}
+
+  async append(pixels: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#bytes += pixels.length;
+    if (this.file) this.file.append(pixels);
+    else {
+      this.#blocks.push(pixels);
+      if (this.#bytes > this.memoryBytes) await this.#spill();
+    }
+  }
+
+  pictures(): Pictures {
+    if (this.file) return this.file;
+    const pixels = new Uint8Array(this.#bytes);
+    let at = 0;
+    for (let block = this.#blocks.shift(); block; block = this.#blocks.shift()) {
+      pixels.set(block, at);
+      at += block.length;
+    }
+    return picturesInMemory(pixels, this.length);
+  }
+
+  async #spill(): Promise<void> {
+    this.file = await PicturesFile.create(this.folder ?? temporaryFolder(), this.length);
+    for (let block = this.#blocks.shift(); block; block = this.#blocks.shift()) this.file.append(block);
+  }
+}
+
+function temporaryFolder(): string {
+  return Deno.env.get("TMPDIR") ?? Deno.env.get("TEMP") ?? "/tmp";
 }

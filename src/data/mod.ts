@@ -37,3 +37,4 @@ export { type OpenOptions, openSource } from "./sources/open_source.ts";
 export type { RemoteOptions } from "./sources/remote.ts";
 export { BadSample, type DataSource, type Shard, SourceError, type StoredPair } from "./sources/source.ts";
 export type { CaptionLayout } from "./tokenizer_file.ts";
+export { chainPictures, pickPictures, type Pictures, PicturesFile, picturesInMemory } from "./pictures.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cacheFolder } from "../data/cache.ts";
 import { sigLipPreprocessing } from "../data/images/preprocessing.ts";
 import { pickPairs } from "../data/dataset.ts";
 import { type LoadedPairs, loadPairs } from "../data/load_pairs.ts";
@@ -39,6 +40,8 @@ export async function loadOwnData(
   const load = async (name: string, path: string) => {
     const loaded = await loadPairs(path, { imageSize, filter, fit }, {
       signal: hooks.signal,
+      memoryBytes: options.dataMemory ?? undefined,
+      folder: cacheFolder(options.cache),
       onProgress: (done, total) => hooks.onProgress(`read the ${name}`, done, total),
     });
     for (const line of complaints(loaded)) hooks.log(line);

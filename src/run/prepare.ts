@@ -102,7 +102,7 @@ function tokenised(
     pool: withTokens(pool),
     test: {
       dataset: test,
-      pixels: test.pixels,
+      pixels: test.pictures.slice(0, test.size),
       tokens: encode(test.captions),
       ...(prompts.length > 0
         ? {

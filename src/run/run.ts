@@ -55,6 +55,7 @@ async function runStages(
   initial: InitialWeights | null,
 ): Promise<RunSummary> {
   const drawn = await prepareData(options, stoppable(hooks));
+  checkPool(options, drawn.pool.size);
   // Captions are read as the weights read them.
   const data = initial ? drawn.tokenisedBy(initial.notes.tokenizer, initial.config.text) : drawn;
   checkPool(options, data.pool.size);
@@ -126,11 +127,10 @@ async function runStages(
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
-  const length = data.pool.pixels.length / data.pool.size;
   const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
   const { pool } = curated.experiment.data;
   await writeReport(folder, summary, resolved, {
-    picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
+    picture: (index) => pool.pictures.slice(index, 1),
     imageSize: pool.imageSize,
     searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
     ...(pool.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),

@@ -34,6 +34,12 @@ Deno.test("export --format onnx writes what --dry-run said, and nothing else is 
     for (const { name, bytes } of files) assert.equal((await Deno.stat(`${out}/${name}`)).size, bytes, name);
     assert.deepEqual(names(`${out}/onnx`), ["model.onnx", "text_model.onnx", "vision_model.onnx"]);
 
+    const other = await superbatch(...args, "--dry-run", "--patch", "4");
+    assert.ok(JSON.parse(other.out).files[1].bytes !== files[1].bytes, "another number of positions");
+    const odd = await superbatch(...args, "--patch", "5");
+    assert.equal(odd.code, 1);
+    assert.match(odd.error, /patches of 5: choose a divisor/);
+
     const ids = { shape: [1, 11], data: [0, 5, 6, 1, 1, 1, 1, 1, 1, 1, 1] };
     const { text_embeds } = runOnnx(await Deno.readFile(`${out}/onnx/text_model.onnx`), { input_ids: ids });
     assert.ok(Math.abs(Math.hypot(...Array.from(text_embeds.data)) - 1) < 1e-6);

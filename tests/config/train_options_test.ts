@@ -42,6 +42,7 @@ Deno.test("nothing given is the default experiment", () => {
     curated: null,
     test: null,
     testShare: 0.1,
+    dataMemory: null,
     taskExamples: 200,
     taskPairs: 1000,
     referencePreset: null,

@@ -130,6 +130,12 @@ export const pool = {
   testShare: optional(option("--test-share", ratio(), {
     description: message`Share that is held out where --test is not given (0.1).`,
   })),
+  dataMemory: optional(
+    size(
+      "--data-memory",
+      message`With --pool: memory for each set's decoded pictures; more go to a file of the cache folder (2GiB).`,
+    ),
+  ),
   poolSize: optional(
     option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
   ),

@@ -66,6 +66,9 @@ export const exportWeights = command(
       }),
       "hugging-face" as const,
     ),
+    patch: optional(option("--patch", integer({ min: 1 }), {
+      description: message`Side of the image patches in pixels, to which the model is resized (its own).`,
+    })),
     dryRun: yes("--dry-run", message`Say what would be written, and write nothing.`),
     json: yes("--json", message`Print one line of JSON.`),
   }),

@@ -21,7 +21,7 @@ interface RgbaImage {
   readonly width: number;
   readonly height: number;
   /** [H, W, 4] */
-  readonly data: ArrayLike<number>;
+  readonly data: ArrayBufferView;
 }
 
 // With their versions, so that they are found where this package's deno.json is not in force.
@@ -83,12 +83,17 @@ export async function decodeImage(
   await prepare(format);
   let decoded: RgbaImage;
   try {
-    // A copy: codecs take whole buffers.
-    decoded = await codecs[format].decode(bytes.slice().buffer as ArrayBuffer);
+    decoded = await codecs[format].decode(wholeBuffer(bytes));
   } catch (cause) {
     throw new ImageError(`its ${format} cannot be decoded: ${describe(cause)}`, { cause });
   }
   return upright(onWhite(decoded), orientation);
+}
+
+/** Codecs take whole buffers: what is only a part of one is copied. */
+function wholeBuffer(bytes: Uint8Array): ArrayBuffer {
+  const whole = bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
+  return (whole ? bytes : bytes.slice()).buffer as ArrayBuffer;
 }
 
 /** Codecs in WASM throw what they like. */
@@ -131,16 +136,17 @@ function cmyk(bytes: ArrayBuffer): RgbaImage {
 
 /** Composed on white, with Pillow's rounding. */
 function onWhite({ width, height, data }: RgbaImage): RgbImage {
-  const rgb = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
-    const alpha = data[from + 3];
+  const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height); // little-endian: red lowest
+  const rgb = new Uint8Array(pixels.length * 3);
+  for (let at = 0, to = 0; at < pixels.length; at++, to += 3) {
+    const pixel = pixels[at], alpha = pixel >>> 24;
     if (alpha === 255) {
-      rgb[to] = data[from];
-      rgb[to + 1] = data[from + 1];
-      rgb[to + 2] = data[from + 2];
+      rgb[to] = pixel;
+      rgb[to + 1] = pixel >> 8;
+      rgb[to + 2] = pixel >> 16;
     } else {
       for (let channel = 0; channel < 3; channel++) {
-        const sum = data[from + channel] * alpha + 255 * (255 - alpha) + 128;
+        const sum = (pixel >> channel * 8 & 255) * alpha + 255 * (255 - alpha) + 128;
         rgb[to + channel] = (sum + (sum >> 8)) >> 8;
       }
     }

@@ -21,6 +21,7 @@ export interface DecodePoolOptions {
 }
 
 const LIMIT_MS = 20_000;
+const ENDED = "decoding ended before it";
 /** Pictures a worker that wait beside the one in work, so that none stands idle. */
 const WAITING = 4;
 
@@ -29,7 +30,9 @@ export class DecodePool implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #waiting: (() => void)[] = [];
-  readonly #working = new Set<(reason: Error) => void>();
+  /** Ends what is in work, by its worker. */
+  readonly #refuse = new Map<Worker, (reason: Error) => void>();
+  #ended = false;
   readonly #limit: number;
 
   /** A pool that starts its workers as they are needed. */
@@ -40,25 +43,31 @@ export class DecodePool implements Disposable {
     this.#limit = Math.max(1, options.workers ?? navigator.hardwareConcurrency);
   }
 
-  /** Decodes one picture. A worker that dies of it, or never answers, is replaced, and the picture refused. */
+  /**
+   * Decodes one picture. A worker that dies of it, or never answers, is replaced, and the picture refused; so is one that is
+   * not decoded when the pool ends.
+   */
   async decode(image: Uint8Array): Promise<Decoded> {
-    while (this.#idle.length === 0 && this.#all.size >= this.#limit) {
+    while (!this.#ended && this.#idle.length === 0 && this.#all.size >= this.#limit) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+    if (this.#ended) return { reason: ENDED };
     const worker = this.#idle.pop() ?? this.#start();
     const { imageSize, filter, fit } = this.preprocessing, { maxPixels, limitMs = LIMIT_MS } = this.options;
-    const request: DecodeRequest = { image, preprocessing: { imageSize, filter, fit }, maxPixels };
-    let timer: ReturnType<typeof setTimeout> | undefined, fail: ((reason: Error) => void) | undefined;
+    // Its own bytes, handed over: a clone of a view takes all of the buffer behind it, which may be a whole shard.
+    const own = image.slice() as Uint8Array<ArrayBuffer>;
+    const request: DecodeRequest = { image: own, preprocessing: { imageSize, filter, fit }, maxPixels };
+    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
       const reply = await new Promise<Decoded>((resolve, reject) => {
-        this.#working.add(fail = reject);
+        this.#refuse.set(worker, reject);
         worker.onmessage = ({ data }: MessageEvent<Decoded>) => resolve(data);
         worker.onerror = (event) => {
           event.preventDefault();
           reject(new Error(`decoding it ended its worker: ${event.message}`));
         };
         timer = setTimeout(() => reject(new Error(`decoding it takes more than ${limitMs} ms`)), limitMs);
-        worker.postMessage(request);
+        worker.postMessage(request, [own.buffer]);
       });
       this.#idle.push(worker);
       return reply;
@@ -68,7 +77,7 @@ export class DecodePool implements Disposable {
       return { reason: (error as Error).message };
     } finally {
       clearTimeout(timer);
-      this.#working.delete(fail!);
+      this.#refuse.delete(worker);
       this.#waiting.shift()?.();
     }
   }
@@ -85,9 +94,11 @@ export class DecodePool implements Disposable {
     for (const result of ahead) yield await result;
   }
 
-  /** Ends the workers; pictures in work are refused. */
+  /** Ends the workers; what is still waited for is refused. */
   [Symbol.dispose](): void {
-    for (const fail of this.#working) fail(new Error("the pool was closed"));
+    this.#ended = true;
+    for (const refuse of this.#refuse.values()) refuse(new Error(ENDED));
+    for (const go of this.#waiting.splice(0)) go();
     for (const worker of this.#all) worker.terminate();
     this.#all.clear();
     this.#idle.length = 0;

@@ -14,7 +14,8 @@ import { exportOnnx, onnxModelNames } from "./export.ts";
  * A model as ONNX: `onnx/model.onnx` with both towers, `onnx/vision_model.onnx` and `onnx/text_model.onnx` with one each,
  * and beside them `config.json`, `preprocessor_config.json` and the tokenizer, as transformers.js expects them.
  *
- * @param options.externalAbove see {@link exportOnnx}
+ * @param options.externalAbove bytes of weights above which a model's go into a file of their own, `….onnx_data`; the format
+ * itself allows 2 GiB in one file
  * @throws TypeError when a parameter is missing, or pictures are padded, which transformers.js cannot do
  */
 export function exportOnnxModel(

@@ -41,3 +41,33 @@ Deno.test("a picture that takes too long is refused, and the next is decoded by 
     /23×17 pixels, more than the 10/,
   );
 });
+
+Deno.test("a picture in a larger buffer is decoded, and the caller keeps it", async () => {
+  using pool = new DecodePool(preprocessing, { workers: 1 });
+  const bytes = await file("rgb.png"), shard = new Uint8Array(bytes.length + 600);
+  shard.set(bytes, 512);
+  const image = shard.subarray(512, 512 + bytes.length);
+  assert.deepEqual(await pool.decode(image), await pool.decode(bytes));
+  assert.deepEqual(image, bytes);
+});
+
+Deno.test("a worker that dies of a picture is replaced, and the picture refused", async () => {
+  using pool = new DecodePool(preprocessing, { workers: 1 });
+  // What is no option of a resize is a defect to the worker, which it does not outlive.
+  using dying = new DecodePool({ ...preprocessing, filter: "none" as "bicubic" }, { workers: 1 });
+  const image = await file("rgb.png");
+  for (let again = 0; again < 2; again++) {
+    assert.match((await dying.decode(image) as { reason: string }).reason, /decoding it ended its worker/);
+  }
+  assert.ok("pixels" in await pool.decode(image));
+});
+
+Deno.test("a pool that ends refuses what it has not decoded, at once", async () => {
+  const pool = new DecodePool(preprocessing, { workers: 1 }), image = await file("rgb.png");
+  const waiting = [pool.decode(image), pool.decode(image), pool.decode(image)];
+  pool[Symbol.dispose]();
+  waiting.push(pool.decode(image));
+  for (const result of waiting) {
+    assert.deepEqual(await result, { reason: "decoding ended before it" });
+  }
+});
