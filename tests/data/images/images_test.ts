@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { decodeImage } from "../../../src/data/images/decode.ts";
 import { ImageError } from "../../../src/data/images/image.ts";
 import { readImageInfo } from "../../../src/data/images/image_info.ts";
-import { resample, resampleWeights, resizeImage } from "../../../src/data/images/resize.ts";
+import { resampleWeights } from "../../../src/data/images/resample_weights.ts";
+import { resample, resizeImage } from "../../../src/data/images/resize.ts";
 
 const folder = new URL("../../fixtures/images/", import.meta.url);
 const { resized, ...decoded } = JSON.parse(await Deno.readTextFile(new URL("expected.json", folder)));
