@@ -6,7 +6,8 @@
 
 import type { RgbImage } from "../data/images/image.ts";
 import type { Preprocessing } from "../data/images/preprocessing.ts";
-import { fittedSize, type ResampleWeights, resampleWeights } from "../data/images/resize.ts";
+import { type ResampleWeights, resampleWeights } from "../data/images/resample_weights.ts";
+import { fittedSize } from "../data/images/resize.ts";
 import type { BufferRange, Device } from "../gpu/device.ts";
 import { type Command, linearGrid, Recording } from "../gpu/recorder.ts";
 import { resize as shader } from "../gpu/shaders.gen.ts";

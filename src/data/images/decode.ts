@@ -7,11 +7,12 @@
  */
 
 import decodeJpeg, { init as initJpeg } from "@jsquash/jpeg/decode.js";
-import decodePng, { init as initPng } from "@jsquash/png/decode.js";
+import type * as Png from "@jsquash/png/codec/pkg/squoosh_png.js";
 import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
 import { decode as decodeCmyk } from "jpeg-js";
+import { firstFrame } from "./chunks.ts";
 import { ImageError, type RgbImage } from "./image.ts";
-import { type ImageFormat, readImageInfo } from "./image_info.ts";
+import { type ImageFormat, type ImageInfo, readImageInfo } from "./image_info.ts";
 
 /** Pixels of the largest picture that is decoded, unless another limit is given; Pillow warns from as many on. */
 export const MOST_PIXELS = 89_478_485;
@@ -24,43 +25,63 @@ interface RgbaImage {
   readonly data: ArrayBufferView;
 }
 
+// A codec that gives up in the middle of a picture keeps its stack and memory as they are, and would fail at good pictures
+// after some time: each gets a new instance then.
+const modules = new Map<ImageFormat, Promise<WebAssembly.Module>>();
+const ready = new Map<ImageFormat, Promise<unknown>>();
+
+/** What a codec said last; it goes on after most of what it complains of, as Pillow does. */
+let complaint = "";
+
+let png: typeof Png, pngInstances = 0;
+
+/** The bindings of the PNG codec hold one instance for good, so that a new one takes a new copy of them. */
+async function initPng(module: WebAssembly.Module): Promise<void> {
+  const bindings = import.meta.resolve("npm:@jsquash/png@3.1.1/codec/pkg/squoosh_png.js");
+  png = await import(`${bindings}?instance=${pngInstances++}`);
+  png.initSync(module);
+}
+
+/** The types of the bindings leave out that both arguments may be given. */
+function initEmscripten(init: unknown, module: WebAssembly.Module): Promise<void> {
+  return (init as (module: WebAssembly.Module, overrides: object) => Promise<void>)(module, {
+    printErr: (text: string) => complaint = text,
+  });
+}
+
 // With their versions, so that they are found where this package's deno.json is not in force.
 const codecs: Readonly<
   Record<ImageFormat, {
     readonly wasm: string;
     readonly init: (module: WebAssembly.Module) => Promise<unknown>;
-    readonly decode: (bytes: ArrayBuffer) => Promise<RgbaImage>;
+    readonly decode: (bytes: ArrayBuffer, info: ImageInfo) => RgbaImage | Promise<RgbaImage>;
   }>
 > = {
   jpeg: {
     wasm: "npm:@jsquash/jpeg@1.6.0/codec/dec/mozjpeg_dec.wasm",
-    init: (module) => initJpeg(module),
+    init: (module) => initEmscripten(initJpeg, module),
     decode: jpeg,
   },
   png: {
     wasm: "npm:@jsquash/png@3.1.1/codec/pkg/squoosh_png_bg.wasm",
-    init: (module) => initPng(module),
-    decode: (bytes) => decodePng(bytes),
+    init: initPng,
+    decode: (bytes) => png.decode(new Uint8Array(bytes)),
   },
   webp: {
     wasm: "npm:@jsquash/webp@1.5.0/codec/dec/webp_dec.wasm",
-    init: (module) => initWebp(module),
-    decode: (bytes) => decodeWebp(bytes),
+    init: (module) => initEmscripten(initWebp, module),
+    decode: webp,
   },
 };
 
-const ready = new Map<ImageFormat, Promise<unknown>>();
-
-/** Loads a codec once. */
+/** Makes a codec ready, once. */
 function prepare(format: ImageFormat): Promise<unknown> {
-  let loading = ready.get(format);
-  if (!loading) {
-    const { wasm, init } = codecs[format];
-    loading = Deno.readFile(new URL(import.meta.resolve(wasm)))
-      .then(async (bytes) => await init(await WebAssembly.compile(bytes)));
-    ready.set(format, loading);
-  }
-  return loading;
+  const { wasm, init } = codecs[format];
+  const module = modules.getOrInsertComputed(
+    format,
+    async () => await WebAssembly.compile(await Deno.readFile(new URL(import.meta.resolve(wasm)))),
+  );
+  return ready.getOrInsertComputed(format, async () => await init(await module));
 }
 
 /**
@@ -74,17 +95,19 @@ export async function decodeImage(
   bytes: Uint8Array,
   { maxPixels = MOST_PIXELS }: { readonly maxPixels?: number } = {},
 ): Promise<RgbImage> {
-  const { format, width, height, orientation } = readImageInfo(bytes);
+  const info = readImageInfo(bytes), { format, width, height, orientation } = info;
   if (width * height > maxPixels) {
     throw new ImageError(
       `it has ${width}×${height} pixels, more than the ${maxPixels.toLocaleString("en")} that are decoded`,
     );
   }
   await prepare(format);
+  complaint = "";
   let decoded: RgbaImage;
   try {
-    decoded = await codecs[format].decode(wholeBuffer(bytes));
+    decoded = await codecs[format].decode(wholeBuffer(bytes), info);
   } catch (cause) {
+    ready.delete(format);
     throw new ImageError(`its ${format} cannot be decoded: ${describe(cause)}`, { cause });
   }
   return upright(onWhite(decoded), orientation);
@@ -98,7 +121,7 @@ function wholeBuffer(bytes: Uint8Array): ArrayBuffer {
 
 /** Codecs in WASM throw what they like. */
 function describe(cause: unknown): string {
-  return cause instanceof Error ? cause.message : "it is damaged";
+  return complaint || (cause instanceof ImageError ? cause.message : "it is damaged");
 }
 
 async function jpeg(buffer: ArrayBuffer): Promise<RgbaImage> {
@@ -127,6 +150,23 @@ function endsBehind(bytes: Uint8Array, place: number): boolean {
     if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
   }
   return false;
+}
+
+/** Of a picture that moves the first frame, on a clear canvas. */
+async function webp(bytes: ArrayBuffer, { width, height }: ImageInfo): Promise<RgbaImage> {
+  const frame = firstFrame(new Uint8Array(bytes));
+  const image = await decodeWebp(frame ? frame.webp.buffer : bytes);
+  if (!frame || image.width === width && image.height === height) return image;
+  const { left, top } = frame;
+  if (left + image.width > width || top + image.height > height) {
+    throw new ImageError("its first frame lies outside it");
+  }
+  const canvas = new Uint8Array(width * height * 4);
+  for (let y = 0; y < image.height; y++) {
+    const row = image.data.subarray(y * image.width * 4, (y + 1) * image.width * 4);
+    canvas.set(row as Uint8ClampedArray, ((top + y) * width + left) * 4);
+  }
+  return { width, height, data: canvas };
 }
 
 /** mozjpeg's build leaves CMYK alone. */

@@ -5,6 +5,7 @@
  */
 
 import { imageSize } from "image-size";
+import { chunkOrientation } from "./exif.ts";
 import { ImageError } from "./image.ts";
 
 /** A format that is decoded. */
@@ -20,7 +21,7 @@ export interface ImageInfo {
   readonly width: number;
   /** In pixels, as stored: before any turning. */
   readonly height: number;
-  /** EXIF's orientation of a JPEG, 1 to 8; 1 is upright. */
+  /** EXIF's orientation, 1 to 8; 1 is upright. */
   readonly orientation: number;
 }
 
@@ -40,8 +41,11 @@ export function readImageInfo(bytes: Uint8Array): ImageInfo {
   if (!formats.includes(format!)) {
     throw new ImageError(`pictures in ${format} are not read: use ${formats.join(", ")}`);
   }
-  const { width, height, orientation } = found;
+  const { width, height } = found;
   if (!(width > 0 && height > 0)) throw new ImageError(`its header says ${width}×${height} pixels`);
-  const turned = Number.isInteger(orientation) && orientation! >= 1 && orientation! <= 8;
-  return { format: format as ImageFormat, width, height, orientation: turned ? orientation! : 1 };
+  const orientation = format === "png" || format === "webp"
+    ? chunkOrientation(bytes, format)
+    : found.orientation ?? 1;
+  const known = Number.isInteger(orientation) && orientation >= 1 && orientation <= 8;
+  return { format: format as ImageFormat, width, height, orientation: known ? orientation : 1 };
 }

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { decodeImage } from "../../../src/data/images/decode.ts";
 import { ImageError } from "../../../src/data/images/image.ts";
 import { readImageInfo } from "../../../src/data/images/image_info.ts";
-import { resample, resampleWeights, resizeImage } from "../../../src/data/images/resize.ts";
+import { resampleWeights } from "../../../src/data/images/resample_weights.ts";
+import { resample, resizeImage } from "../../../src/data/images/resize.ts";
 
 const folder = new URL("../../fixtures/images/", import.meta.url);
 const { resized, ...decoded } = JSON.parse(await Deno.readTextFile(new URL("expected.json", folder)));
@@ -22,7 +23,8 @@ for (const [name, { width, height, pixels }] of Object.entries<Record<string, ne
     const image = await decodeImage(await file(name));
     assert.deepEqual([image.width, image.height], [width, height]);
     const most = furthest(image.data, bytesOf(pixels));
-    assert.ok(most <= 1, `differs by ${most} levels`);
+    // The decoder of four components rounds its DCT in another way, which the change from YCC enlarges.
+    assert.ok(most <= (name === "ycck.jpg" ? 3 : 1), `differs by ${most} levels`);
   });
 }
 
@@ -104,4 +106,16 @@ Deno.test("what is no picture, damaged, or of another format is refused by name"
     height: 17,
     orientation: 6,
   });
+});
+
+Deno.test("good pictures are decoded as before after many damaged ones", async () => {
+  // As many as use up what a codec leaves behind of its stack and memory, if its instance were kept.
+  for (const [name, place, times] of [["rgb.png", 200, 1000], ["baseline.jpg", 24, 1000]] as const) {
+    const good = await file(name), bad = good.slice(), expected = await decodeImage(good);
+    bad[place] ^= 0x55;
+    for (let time = 0; time < times; time++) {
+      await assert.rejects(() => decodeImage(bad), { name: "ImageError", message: /cannot be decoded/ });
+    }
+    assert.deepEqual(await decodeImage(good), expected);
+  }
 });
