@@ -23,6 +23,10 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/embed.ts")).embed(invocation);
     case "search":
       return await (await import("./src/cli/search.ts")).search(invocation);
+    case "import":
+      return await (await import("./src/cli/import.ts")).importWeights(invocation);
+    case "export":
+      return await (await import("./src/cli/export.ts")).exportWeights(invocation);
     case "select":
       return await (await import("./src/cli/select.ts")).select(invocation);
     case "curate":

@@ -2,13 +2,12 @@
  * Writes `src/gpu/shaders.gen.ts` from `shaders/`: text, constants, entry points, binding names, access and uniform
  * layout. `--check` writes nothing and fails when the file is not up to date.
  *
- *     deno task gen [--check]
+ *     deno task gen:shaders [--check]
  */
 // @ts-types="npm:wgsl_reflect@1.6.0"
 import { ResourceType, WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 
 const root = new URL("../", import.meta.url);
-const target = new URL("src/gpu/shaders.gen.ts", root);
 
 /** Every `.wgsl` file below a folder, in a stable order. */
 async function shaderFiles(folder: URL): Promise<URL[]> {
@@ -98,12 +97,9 @@ for (const file of await shaderFiles(new URL("shaders/", root))) {
   } as const satisfies Shader;\n`;
 }
 
-if (Deno.args.includes("--check")) {
-  const current = await Deno.readTextFile(target).catch(() => "");
-  if (current !== text) {
-    console.error("src/gpu/shaders.gen.ts is not up to date: run `deno task gen`");
-    Deno.exit(1);
-  }
-} else {
-  await Deno.writeTextFile(target, text);
+const target = new URL("src/gpu/shaders.gen.ts", root);
+if (!Deno.args.includes("--check")) await Deno.writeTextFile(target, text);
+else if (await Deno.readTextFile(target).catch(() => "") !== text) {
+  console.error("src/gpu/shaders.gen.ts is not up to date: run `deno task gen`");
+  Deno.exit(1);
 }

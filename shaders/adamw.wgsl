@@ -17,6 +17,7 @@ struct Params {
   epsilon: f32,
   decay: f32,
   limit: f32, // largest global norm
+  rate: f32, // factor on the learning rate of this range
 }
 
 // Written by the host before every step.
@@ -90,6 +91,7 @@ fn update(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let v = params.beta2 * second_moment[i] + (1.0 - params.beta2) * g * g;
   first_moment[i] = m;
   second_moment[i] = v;
-  let p = parameter[i] * (1.0 - step.learning_rate * params.decay);
-  parameter[i] = p - step.learning_rate * (m / step.correction1) / (sqrt(v / step.correction2) + vec4f(params.epsilon));
+  let rate = step.learning_rate * params.rate;
+  let p = parameter[i] * (1.0 - rate * params.decay);
+  parameter[i] = p - rate * (m / step.correction1) / (sqrt(v / step.correction2) + vec4f(params.epsilon));
 }

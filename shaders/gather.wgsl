@@ -1,8 +1,8 @@
 // Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.
 //
 // x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for
-// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`. `merge` takes its rows from two
-// tensors, as if `second` followed the last row of x.
+// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`; `scatter_chosen` for one row of
+// every `every`, named by index. `merge` takes its rows from two tensors, as if `second` followed the last row of x.
 // One invocation moves one word. Deterministic.
 
 const INDEXED: bool = true;
@@ -24,6 +24,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> addend: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(4) var<storage, read> chosen: array<u32>; // row of x, one of every `every`
 
 @compute @workgroup_size(WORKGROUP)
 fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -54,6 +55,18 @@ fn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = i / params.width;
   var gradient = 0.0;
   if (row % params.every == params.first) { gradient = dy[row / params.every * params.width + i % params.width]; }
+  if (ACCUMULATE) { gradient += addend[i]; }
+  dx[i] = gradient;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn scatter_chosen(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WORKGROUP + id.x;
+  if (i >= params.size) { return; }
+  let row = i / params.width;
+  let taken = row / params.every;
+  var gradient = 0.0;
+  if (chosen[taken] == row) { gradient = dy[taken * params.width + i % params.width]; }
   if (ACCUMULATE) { gradient += addend[i]; }
   dx[i] = gradient;
 }

@@ -8,6 +8,7 @@
 
 const HEAD_WIDTH: u32 = 32u; // a multiple of 4
 const MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended
+const CAUSAL: bool = false; // query t attends to the keys 0 … t only
 const CLEAR_QUERIES: bool = false; // backward_key zeroes the query columns of all rows but the last
 const WORKGROUP: u32 = 64u;
 const VECTORS: u32 = HEAD_WIDTH / 4u;
@@ -89,7 +90,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   }
   var highest = LOWEST;
   var total = 0.0;
-  for (var key = 0u; key < params.keys; key++) {
+  let end = select(params.keys, min(params.keys, p.token + 1u), CAUSAL);
+  for (var key = 0u; key < end; key++) {
     let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;
     if (MASK) {
       if (mask[p.example * params.keys + key] == 0u) { continue; }
@@ -148,7 +150,8 @@ fn backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
     dout_row[i] = dout[at + i];
     sum[i] = vec4f(0.0);
   }
-  for (var key = 0u; key < params.keys; key++) {
+  let end = select(params.keys, min(params.keys, p.token + 1u), CAUSAL);
+  for (var key = 0u; key < end; key++) {
     let row = (p.example * params.keys + key) * params.k_stride + p.head * VECTORS;
     if (MASK) {
       if (mask[p.example * params.keys + key] == 0u) { continue; }
@@ -194,7 +197,7 @@ fn backward_key(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     dvalue[i] = vec4f(0.0);
   }
   if (attended) {
-    for (var token = 0u; token < params.queries; token++) {
+    for (var token = select(0u, p.token, CAUSAL); token < params.queries; token++) {
       let query = Place(p.example, p.head, token);
       let q_at = query_at(query);
       let at = out_at(query);

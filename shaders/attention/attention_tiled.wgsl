@@ -13,6 +13,7 @@
 
 const HEAD_WIDTH: u32 = 64u; // a multiple of 4
 const MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended
+const CAUSAL: bool = false; // query t attends to the keys 0 … t only
 const BLOCK: u32 = 32u; // queries of a workgroup, a multiple of 4
 const TILE: u32 = 16u; // keys in workgroup memory, a multiple of TEAM
 const TEAM: u32 = 8u;
@@ -116,7 +117,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
   }
   var highest = vec4f(LOWEST);
   var total = vec4f(0.0); // over this lane's keys
-  for (var first = 0u; first < params.keys; first += TILE) {
+  // Keys behind the block's last query count for none of it.
+  let end = select(params.keys, min(params.keys, (group.x + 1u) * BLOCK), CAUSAL);
+  for (var first = 0u; first < end; first += TILE) {
     load_tile(index, example, first, params.k_column + head * VECTORS);
     workgroupBarrier();
 
@@ -145,7 +148,9 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index)
       let key = first + lane + j * TEAM;
       var attended = key < params.keys;
       if (MASK) { attended = attended && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }
-      score[j] = select(vec4f(LOWEST), score[j], attended);
+      var counts = vec4<bool>(attended);
+      if (CAUSAL) { counts = counts & (vec4u(key) <= vec4u(first_query) + vec4u(0u, 1u, 2u, 3u)); }
+      score[j] = select(vec4f(LOWEST), score[j], counts);
       peak = max(peak, score[j]);
     }
     partial[team][lane] = peak;

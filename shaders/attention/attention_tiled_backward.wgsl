@@ -12,6 +12,7 @@
 
 const HEAD_WIDTH: u32 = 64u; // a multiple of 4
 const MASK: bool = false; // read `mask` [B, Tk]: 1 where a key may be attended
+const CAUSAL: bool = false; // query t attends to the keys 0 … t only
 const BLOCK: u32 = 16u; // rows of a workgroup, a multiple of 4
 const TILE: u32 = 16u; // rows in workgroup memory, a multiple of TEAM
 const TEAM: u32 = 8u;
@@ -233,7 +234,8 @@ fn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   for (var i = 0u; i < SUMS; i++) {
     sum[i] = vec4f(0.0);
   }
-  for (var first = 0u; first < params.keys; first += TILE) {
+  let end = select(params.keys, min(params.keys, (group.x + 1u) * BLOCK), CAUSAL);
+  for (var first = 0u; first < end; first += TILE) {
     load_kv(index, example, head, first, params.v_column);
     workgroupBarrier();
     let dweight = dweight_products(team, lane);
@@ -246,7 +248,9 @@ fn backward_query(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
       let key = first + lane + j * TEAM;
       var attended = key < params.keys;
       if (MASK) { attended = attended && mask[example * params.keys + min(key, params.keys - 1u)] != 0u; }
-      let weight = select(vec4f(0.0), exp(score[j] - row_lse), attended);
+      var counts = vec4<bool>(attended);
+      if (CAUSAL) { counts = counts & (vec4u(key) <= vec4u(first_query) + vec4u(0u, 1u, 2u, 3u)); }
+      let weight = select(vec4f(0.0), exp(score[j] - row_lse), counts);
       factors[team][j][lane] = weight * (dweight[j] - row_delta) * params.scale;
     }
     workgroupBarrier();
@@ -306,14 +310,17 @@ fn backward_key(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     dkey[i] = vec4f(0.0);
     dvalue[i] = vec4f(0.0);
   }
-  for (var first = 0u; first < params.queries; first += TILE) {
+  // Queries before the block's first key attend to none of it.
+  let start = select(0u, group.x * BLOCK / TILE * TILE, CAUSAL);
+  for (var first = start; first < params.queries; first += TILE) {
     load_queries(index, example, head, first);
     workgroupBarrier();
     var weight = score_products(team, lane);
     // @unroll
     for (var j = 0u; j < LANE_ROWS; j++) {
       let query = first + lane + j * TEAM;
-      let counts = attended & vec4<bool>(query < params.queries);
+      var counts = attended & vec4<bool>(query < params.queries);
+      if (CAUSAL) { counts = counts & (vec4u(first_key) + vec4u(0u, 1u, 2u, 3u) <= vec4u(query)); }
       weight[j] = select(vec4f(0.0), exp(weight[j] - lse[score_at(example, head, query)]), counts);
       factors[team][j][lane] = weight[j];
     }

@@ -2,7 +2,7 @@
 //
 // Shapes (row-major): op(A) [M, K], op(B) [K, N], C [M, N]; a transposed operand is stored as [K, M] or [N, K].
 // Epilogue, in this order, each part behind its own constant: · scale, + bias, GELU, · GELU′(saved), + addend.
-// GELU is the tanh approximation that SigLIP uses (Hendrycks & Gimpel, arXiv:1606.08415).
+// GELU is x · gate(x) in one of three forms (Hendrycks & Gimpel, arXiv:1606.08415), see GATE.
 //
 // The file that includes this one says what a Vector is (f32 or vec4f) and how many columns it holds (WIDTH).
 // A, B, C and what GELU is applied to may lie in memory in half precision; arithmetic and sums are f32.
@@ -15,6 +15,7 @@ const BIAS: bool = false; // add bias[column]
 const GELU: bool = false; // apply GELU
 const SAVE: bool = false; // store in `saved_out` what GELU is applied to
 const GELU_BACKWARD: bool = false; // multiply by GELU′(saved)
+const GATE: u32 = 0u; // 0: the tanh approximation (SigLIP), 1: exact, Φ(x) by erf (ViT), 2: σ(1.702 x) (CLIP)
 const ADDEND: bool = false; // add addend[row mod addend_rows, column]
 // Also sum op(B) over k, plus `bias`: when A · B is a weight's gradient, that is the bias's. BIAS then belongs to it.
 const COLUMN_SUMS: bool = false;
@@ -58,14 +59,37 @@ fn inner_range(z: u32) -> vec2u {
 
 const SLOPE: f32 = 0.7978845608028654; // √(2/π)
 const CUBIC: f32 = 0.044715;
+const QUICK: f32 = 1.702;
+const DENSITY: f32 = 0.3989422804014327; // 1 / √(2π)
 
 // ½ (1 + tanh u) as 1 / (1 + exp(−2u)), which keeps its digits where tanh is near −1. Bounded, so that exp is finite.
 fn gate(x: Vector) -> Vector {
+  if (GATE == 1u) { return normal_share(x); }
+  if (GATE == 2u) { return Vector(1.0) / (Vector(1.0) + exp(clamp(-QUICK * x, Vector(-80.0), Vector(80.0)))); }
   return Vector(1.0) / (Vector(1.0) + exp(-2.0 * clamp(SLOPE * (x + CUBIC * x * x * x), Vector(-40.0), Vector(40.0))));
+}
+
+// Φ(x) = ½ erfc(−x / √2) by a Chebyshev fit with a relative error below 1.2e-7 (Press et al., Numerical Recipes, 6.2).
+fn normal_share(x: Vector) -> Vector {
+  let z = min(abs(x) * 0.7071067811865476, Vector(9.0));
+  let t = Vector(1.0) / (Vector(1.0) + 0.5 * z);
+  var fit = Vector(0.17087277);
+  fit = -0.82215223 + t * fit;
+  fit = 1.48851587 + t * fit;
+  fit = -1.13520398 + t * fit;
+  fit = 0.27886807 + t * fit;
+  fit = -0.18628806 + t * fit;
+  fit = 0.09678418 + t * fit;
+  fit = 0.37409196 + t * fit;
+  fit = 1.00002368 + t * fit;
+  let tail = 0.5 * t * exp(-z * z - 1.26551223 + t * fit);
+  return select(tail, Vector(1.0) - tail, x > Vector(0.0));
 }
 
 fn gelu_slope(x: Vector) -> Vector {
   let share = gate(x); // and 1 − share is gate(−x)
+  if (GATE == 1u) { return share + x * DENSITY * exp(-0.5 * min(x * x, Vector(160.0))); }
+  if (GATE == 2u) { return share + QUICK * x * share * gate(-x); }
   return share + 2.0 * SLOPE * x * share * gate(-x) * (Vector(1.0) + 3.0 * CUBIC * x * x);
 }
 

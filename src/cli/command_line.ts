@@ -13,11 +13,13 @@ import { doctor, inspect } from "./commands/data.ts";
 import { embed, evaluateRun, search } from "./commands/models.ts";
 import { curate, score, select } from "./commands/selection.ts";
 import { plan, profile, reproduce, train, tune } from "./commands/training.ts";
+import { exportWeights, importWeights } from "./commands/weights.ts";
 
 // In groups, because one `or` takes no more than 15.
 const everything = or(
   or(train, plan, tune, profile, reproduce),
   or(evaluateRun, embed, search),
+  or(importWeights, exportWeights),
   or(select, score, curate),
   or(inspect, doctor, info, test),
   {
@@ -38,6 +40,8 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   eval: evaluateRun,
   embed,
   search,
+  import: importWeights,
+  export: exportWeights,
   select,
   score,
   curate,

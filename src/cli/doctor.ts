@@ -2,7 +2,7 @@ import { loadPairs } from "../data/load_pairs.ts";
 import { Device } from "../gpu/device.ts";
 import { formatBytes } from "../gpu/memory.ts";
 import { madeUpPairs, overfit, OVERFIT_PAIRS, OVERFIT_SIDE, type OverfitPairs } from "../run/overfit.ts";
-import { defaultPreprocessing } from "../run/open_model.ts";
+import { sigLipPreprocessing } from "../data/images/preprocessing.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { readOptions } from "./embed.ts";
 import { ExitCode } from "./errors.ts";
@@ -83,7 +83,7 @@ async function lookAtData(
   add: Add,
 ): Promise<OverfitPairs | null> {
   try {
-    const data = await loadPairs(path, defaultPreprocessing(OVERFIT_SIDE), {
+    const data = await loadPairs(path, sigLipPreprocessing(OVERFIT_SIDE), {
       ...readOptions({ ...options, limit: options.limit ?? READ }, progress, "Reading"),
     });
     const bad = data.bad.length > 0
@@ -106,11 +106,7 @@ async function lookAtData(
       add("overfitting", "failed", `${path} has only one distinct caption: there is nothing to tell apart`);
       return null;
     }
-    const length = OVERFIT_SIDE ** 2 * 3, pixels = new Uint8Array(chosen.length * length);
-    chosen.forEach((pair, at) =>
-      pixels.set(data.pixels.subarray(pair * length, (pair + 1) * length), at * length)
-    );
-    return { pixels, captions: chosen.map((pair) => data.captions[pair]) };
+    return { pixels: data.pictures.gather(chosen), captions: chosen.map((pair) => data.captions[pair]) };
   } catch (error) {
     add("data", "failed", (error as Error).message);
     return null;

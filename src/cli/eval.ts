@@ -80,9 +80,11 @@ async function evaluateHeldOut({ run: path, json, quiet }: InvocationOf<"eval">)
     ]
   ) {
     using model = await loadRunModel(device, path, name);
-    // A reference that was brought along reads captions by its own tokenizer, and sees patches of its own.
+    // A model that was brought along, or began as one, reads captions by its own tokenizer; a reference sees its own patches.
     const brought = name === "reference" && options.reference !== null;
-    const { test } = brought ? data.tokenisedBy(model.notes.tokenizer, model.config.text) : data;
+    const { test } = brought || options.init !== null
+      ? data.tokenisedBy(model.notes.tokenizer, model.config.text)
+      : data;
     results[name] = await evaluate(model, test, brought ? undefined : options.patch ?? undefined);
   }
   progress.close();

@@ -3,6 +3,7 @@ import { renderProfilePage, renderProfileSvg } from "../report/profile_page.ts";
 import { noTimestamps, profileText } from "../report/profile_text.ts";
 import type { TrainOptions } from "../config/train_options.ts";
 import { armOptions, modelConfig, planLine, planRun } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { profileStep } from "../run/profile_step.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
@@ -47,7 +48,7 @@ export async function profileDestination(out: string): Promise<Destination> {
 /** What would be measured on this adapter. */
 async function announceProfile(given: TrainOptions, out: string, json: boolean): Promise<number> {
   using device = await openTuned(given.cache);
-  const { plan, options, problem } = planRun(given, device);
+  const { plan, options, problem } = planRun(await withInitial(given), device);
   if (problem) throw new RangeError(problem);
   return announce({
     computes: [`time every dispatch of a step: ${planLine(plan, options.batch)}`],
@@ -63,11 +64,11 @@ export async function profile(options: InvocationOf<"profile">): Promise<number>
   if (dryRun) return await announceProfile(given, out, json);
   const { path, replaces } = await profileDestination(out); // before minutes of measuring
   using device = await openTuned(given.cache);
-  const { options: planned, problem } = planRun(given, device);
+  const { options: planned, problem } = planRun(await withInitial(given), device);
   if (problem) throw new RangeError(problem);
   const progress = new Progress(undefined, quiet);
   const { arm: _arm, evaluations: _evaluations, score, ...step } = armOptions(planned, planned.sampler);
-  const model = { model: planned.preset, config: modelConfig(planned) };
+  const model = { model: planned.init ?? planned.preset, config: modelConfig(planned) };
   const measured = await profileStep(device, { ...step, ...model, score: score ?? undefined, runs }, {
     onStage: (stage) => progress.log(`Measuring ${stage}`),
   });

@@ -38,7 +38,7 @@ export async function score(
   const { embeddings } = reference, { width, logitScale, logitBias, image, text } = embeddings;
   const scores = referenceScores(embeddings);
   const content = encodeScored({
-    keys: pool.captions.map((_, pair) => `${pair}`),
+    keys: pool.keys ?? pool.captions.map((_, pair) => `${pair}`),
     captions: pool.captions,
     scores,
     image,

@@ -1,6 +1,6 @@
 import { decodeEmbeddings, type KeyedEmbeddings } from "../data/embedding_file.ts";
 import { findPictures } from "../data/find_pictures.ts";
-import { resizeImage } from "../data/images/resize_image.ts";
+import { resizeImage } from "../data/images/resize.ts";
 import { nearest } from "../eval/nearest.ts";
 import { checkSheetEnding, contactSheet, type SheetTile } from "../report/contact_sheet.ts";
 import { readRun } from "../report/run_folder.ts";
@@ -54,12 +54,15 @@ async function searchRun(path: string, query: string, options: InvocationOf<"sea
   }
   const progress = new Progress(undefined, quiet);
   using device = await openTuned();
-  const data = await prepareData(saved, {
+  const prepared = await prepareData(saved, {
     onProgress: (stage, done, total) => progress.update(stage, done, total),
     log: (line) => progress.log(line),
     signal: AbortSignal.any([]),
   });
   using model = await loadRunModel(device, path, "learner");
+  const data = saved.init === null
+    ? prepared
+    : prepared.tokenisedBy(model.notes.tokenizer, model.config.text);
   const [{ hits }] = await searchExamples(model, data, [query], {
     count,
     patchSize: saved.patch ?? undefined,

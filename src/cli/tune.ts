@@ -1,6 +1,7 @@
 import type { Device } from "../gpu/device.ts";
 import type { Tuned } from "../graph/tuner.ts";
 import { planRun } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { keepTuning, keptTuning, openTuned, tuneMissing } from "../run/tuning.ts";
 import type { InvocationOf } from "./command_line.ts";
 import { cacheFolder } from "../data/cache.ts";
@@ -33,7 +34,7 @@ export async function tune(
     return ExitCode.ok;
   }
   if (!show) {
-    const { plan, problem } = planRun(options, device);
+    const { plan, problem } = planRun(await withInitial(options), device);
     if (problem) throw new RangeError(problem);
     const progress = new Progress(undefined, quiet);
     try {

@@ -112,10 +112,19 @@ function tokenizerFile(vocabulary: readonly string[], merges: readonly [string, 
     normalized: false,
     special: true,
   });
+  const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
+  const end = { SpecialToken: { id: "</s>", type_id: 0 } };
   return {
     version: "1.0",
     truncation: null,
-    padding: null,
+    padding: {
+      strategy: "BatchLongest",
+      direction: "Right",
+      pad_to_multiple_of: null,
+      pad_id: PAD_ID,
+      pad_type_id: 0,
+      pad_token: "<pad>",
+    },
     added_tokens: [special("<pad>", PAD_ID), special("</s>", END_ID)],
     normalizer: { type: "Lowercase" },
     pre_tokenizer: {
@@ -125,7 +134,12 @@ function tokenizerFile(vocabulary: readonly string[], merges: readonly [string, 
         { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
       ],
     },
-    post_processor: null,
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [sequence("A"), end],
+      pair: [sequence("A"), end, sequence("B"), end],
+      special_tokens: { "</s>": { id: "</s>", ids: [END_ID], tokens: ["</s>"] } },
+    },
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: "BPE",

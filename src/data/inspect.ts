@@ -5,8 +5,9 @@
  */
 
 import { randomWord, Stream } from "../random/philox.ts";
-import { decodeImage, readImageInfo } from "./images/decode_image.ts";
-import { resizeImage } from "./images/resize_image.ts";
+import { decodeImage } from "./images/decode.ts";
+import { readImageInfo } from "./images/image_info.ts";
+import { resizeImage } from "./images/resize.ts";
 import { pictureHash, SimilarPictures } from "./similar_pictures.ts";
 import { openSource } from "./sources/open_source.ts";
 import { BadSample, type StoredPair } from "./sources/source.ts";

@@ -4,6 +4,11 @@
  * @module
  */
 
+import { type Preprocessing, sigLipPreprocessing } from "../data/images/preprocessing.ts";
+import type { Activation } from "../ops/matmul.ts";
+
+export type { Activation, Preprocessing };
+
 /** A stack of transformer blocks. */
 export interface TowerConfig {
   /** Columns of the residual stream, D. */
@@ -14,6 +19,10 @@ export interface TowerConfig {
   readonly heads: number;
   /** Columns of the hidden layer of every block. */
   readonly hidden: number;
+  /** Which form of GELU; `gelu-tanh` when left out. */
+  readonly activation?: Activation;
+  /** Added to the variance in layer norms; 1e-6 when left out. */
+  readonly epsilon?: number;
 }
 
 /** The image tower. */
@@ -24,9 +33,14 @@ export interface VisionConfig extends TowerConfig {
   readonly patchSize: number;
   /**
    * How tokens become one embedding: `map`, SigLIP's attention-pooling head, or `flatten`, one linear layer over all
-   * tokens, which learns faster when there are few.
+   * tokens, which learns faster when there are few; or `class`, a learned token before the patches whose output goes
+   * through one linear layer without bias (ViT, CLIP).
    */
-  readonly pool: "map" | "flatten";
+  readonly pool: "map" | "flatten" | "class";
+  /** Whether tokens are normalised before the first block, and patches are embedded without bias, as CLIP does. */
+  readonly preNorm?: boolean;
+  /** How pictures become what the tower looks at; SigLIP's way when left out. */
+  readonly preprocessing?: Omit<Preprocessing, "imageSize">;
 }
 
 /** The text tower. */
@@ -37,6 +51,15 @@ export interface TextConfig extends TowerConfig {
   readonly vocabulary: number;
   /** Standard deviation with which token and position embeddings start. */
   readonly initialDeviation: number;
+  /** Whether tokens attend only to those before them, as in CLIP; false when left out. */
+  readonly causal?: boolean;
+  /**
+   * Id of the token whose output is the caption's, where it first occurs; `highest`: that of the highest id in the caption,
+   * as CLIP's first models have it. The last token's when left out, as in SigLIP.
+   */
+  readonly endToken?: number | "highest";
+  /** Whether the linear layer to the embedding has a bias; true when left out. CLIP's has none. */
+  readonly headBias?: boolean;
 }
 
 /** A whole dual encoder. */
@@ -58,6 +81,11 @@ export type PresetName = "mini" | "midi" | "Ti/16" | "S/16" | "B/32" | "B/16" | 
 
 /** All presets, smallest first. */
 export const presetNames: readonly PresetName[] = ["mini", "midi", "Ti/16", "S/16", "B/32", "B/16", "L/16"];
+
+/** How pictures become what a model looks at. */
+export function preprocessingOf({ imageSize, preprocessing }: VisionConfig): Preprocessing {
+  return { ...sigLipPreprocessing(imageSize), ...preprocessing };
+}
 
 /** SigLIP's start of scale and bias (arXiv:2303.15343): α = 10, β = −10. */
 const sigLipStart = { initialScale: Math.log(10), initialBias: -10 };

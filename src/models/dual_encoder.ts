@@ -64,7 +64,7 @@ function checkConfig({ vision, text, embedding }: DualEncoderConfig): void {
  * adapter can embed at a time.
  */
 export function widestActivation({ vision, text }: DualEncoderConfig, patchSize: number): number {
-  const imageTokens = (vision.imageSize / patchSize) ** 2;
+  const imageTokens = (vision.imageSize / patchSize) ** 2 + (vision.pool === "class" ? 1 : 0);
   return Math.max(
     imageTokens * Math.max(vision.hidden, 3 * vision.width, 3 * patchSize ** 2),
     text.tokens * Math.max(text.hidden, 3 * text.width),

@@ -8,7 +8,7 @@ import type { Device } from "../gpu/device.ts";
 import { Graph } from "../graph/graph.ts";
 import { Program } from "../graph/program.ts";
 import { l2Normalize } from "../ops/l2_normalize.ts";
-import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../storage/safetensors.ts";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { DualEncoderConfig } from "./config.ts";
 import { dualEncoderSpecs, widestActivation } from "./dual_encoder.ts";
 import { ParameterStore } from "./parameters.ts";
@@ -26,8 +26,6 @@ interface EmbeddingProgram {
   readonly input: GPUBuffer;
   readonly output: GPUBuffer;
 }
-
-const FORMAT = "superbatch dual encoder 1";
 
 /**
  * A dual encoder whose parameters are on the GPU.
@@ -97,40 +95,30 @@ export class DualEncoder implements Disposable {
     bytes: Uint8Array,
     { name = "checkpoint", trainable = false }: { name?: string; trainable?: boolean } = {},
   ): DualEncoder {
-    const { tensors, metadata } = readSafetensors(bytes, { name });
-    if (metadata.format !== FORMAT || !metadata.config) {
-      throw new TypeError(
-        `${name} is no superbatch checkpoint: its metadata say "${
-          metadata.format ?? "nothing"
-        }", expected "${FORMAT}"`,
-      );
-    }
-    const config = JSON.parse(metadata.config) as DualEncoderConfig;
-    const specs = dualEncoderSpecs(config);
-    const values = specs.map(({ name: parameter, shape }) => {
-      const tensor = tensors.get(parameter);
-      if (!tensor || !(tensor.data instanceof Float32Array) || String(tensor.shape) !== String(shape)) {
-        throw new TypeError(
-          `${name}: "${parameter}" is ${
-            tensor ? `${tensor.dtype} [${tensor.shape}]` : "missing"
-          }, expected F32 [${shape}]`,
-        );
-      }
-      return tensor.data;
-    });
-    const parameters = new ParameterStore(device, specs, { trainable });
-    specs.forEach(({ name: parameter }, at) => parameters.write(parameter, values[at]));
-    const { format: _format, config: _config, ...notes } = metadata;
+    return DualEncoder.from(device, readCheckpoint(bytes, name), { trainable });
+  }
+
+  /**
+   * A model from a checkpoint in memory, such as imported weights.
+   *
+   * @throws RangeError when a parameter is larger than what the adapter can bind
+   */
+  static from(
+    device: Device,
+    { config, parameters: values, notes }: Checkpoint,
+    { trainable = false }: { trainable?: boolean } = {},
+  ): DualEncoder {
+    const parameters = new ParameterStore(device, dualEncoderSpecs(config), { trainable });
+    for (const { name } of parameters.specs) parameters.write(name, values.get(name)!);
     return new DualEncoder(device, config, parameters, notes);
   }
 
   /** The model as the bytes of a safetensors file: every parameter by name, the configuration, the notes. */
   async save(): Promise<Uint8Array> {
-    const tensors = new Map<string, SafetensorsTensor>();
-    for (const [name, { shape, data }] of await this.parameters.read()) {
-      tensors.set(name, { dtype: "F32", shape, data });
-    }
-    return writeSafetensors(tensors, { ...this.notes, format: FORMAT, config: JSON.stringify(this.config) });
+    const { config, notes } = this;
+    const read = await this.parameters.read();
+    const parameters = new Map([...read].map(([name, { data }]) => [name, data]));
+    return writeCheckpoint({ config, parameters, notes });
   }
 
   /**

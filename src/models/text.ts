@@ -1,5 +1,6 @@
 /**
- * The text tower: a transformer whose last token is the caption's embedding. As in SigLIP, padding is attended.
+ * The text tower: a transformer one of whose tokens is the caption's embedding: the last, as in SigLIP, where padding is
+ * attended, or the end token, as in CLIP.
  *
  * @module
  */
@@ -7,20 +8,23 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { embedTokens, type TokenIndex } from "../ops/embedding.ts";
+import { endRows } from "../ops/end_token.ts";
+import { chosenTokens } from "../ops/gather.ts";
 import type { TextConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import { blockSpecs, linearLayer, linearSpecs, normLayer, normSpecs, transformer } from "./transformer.ts";
 
 /** The text tower's parameters. */
 export function textSpecs(config: TextConfig, embedding: number): ParameterSpec[] {
-  const { width, tokens, vocabulary, initialDeviation } = config;
+  const { width, tokens, vocabulary, initialDeviation, headBias = true } = config;
   const start = { kind: "normal", deviation: initialDeviation } as const;
   return [
     { name: "text.token", shape: [vocabulary, width], initializer: start, decay: false },
     { name: "text.position", shape: [tokens, width], initializer: start, decay: false },
     ...blockSpecs("text", config),
     ...normSpecs("text.norm", width),
-    ...linearSpecs("text.head", width, embedding, { kind: "normal", deviation: 1 / Math.sqrt(width) }),
+    ...linearSpecs("text.head", width, embedding, { kind: "normal", deviation: 1 / Math.sqrt(width) })
+      .filter(({ name }) => headBias || name !== "text.head.bias"),
   ];
 }
 
@@ -46,7 +50,15 @@ export function textTower(
     parameters.get("text.position"),
     index,
   );
-  const last = transformer(graph, parameters, "text", config, embedded, examples, "last");
+  const { endToken, epsilon } = config;
+  const pooled = endToken === undefined
+    ? transformer(graph, parameters, "text", config, embedded, examples, "last")
+    : chosenTokens(
+      graph,
+      transformer(graph, parameters, "text", config, embedded, examples, "all"),
+      endRows(graph, tokens, endToken),
+    );
   // The norm works row by row, so only the pooled row needs it.
-  return linearLayer(graph, parameters, "text.head", normLayer(graph, parameters, "text.norm", last));
+  const normal = normLayer(graph, parameters, "text.norm", pooled, { epsilon });
+  return linearLayer(graph, parameters, "text.head", normal);
 }

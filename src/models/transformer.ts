@@ -61,7 +61,7 @@ export function blockSpecs(tower: string, { width, depth, hidden }: TowerConfig)
   }).flat();
 }
 
-/** A linear layer by name; what it computes is f32 unless `dtype` says otherwise. */
+/** A linear layer by name, with a bias where there is one; what it computes is f32 unless `dtype` says otherwise. */
 export function linearLayer(
   graph: Graph,
   parameters: ParameterTensors,
@@ -69,12 +69,19 @@ export function linearLayer(
   x: Tensor,
   { residual, dtype }: { residual?: Tensor; dtype?: DType } = {},
 ): Tensor {
-  return linear(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`), residual, dtype);
+  const bias = parameters.has(`${name}.bias`) ? parameters.get(`${name}.bias`) : null;
+  return linear(graph, x, parameters.get(`${name}.weight`), bias, residual, dtype);
 }
 
 /** A layer norm by name. */
-export function normLayer(graph: Graph, parameters: ParameterTensors, name: string, x: Tensor): Tensor {
-  return layerNorm(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`));
+export function normLayer(
+  graph: Graph,
+  parameters: ParameterTensors,
+  name: string,
+  x: Tensor,
+  options: { epsilon?: number; dtype?: DType } = {},
+): Tensor {
+  return layerNorm(graph, x, parameters.get(`${name}.weight`), parameters.get(`${name}.bias`), options);
 }
 
 /** x + mlp(norm(x)), the second half of a block and of the pooling head. */
@@ -82,6 +89,7 @@ export function residualMlp(
   graph: Graph,
   parameters: ParameterTensors,
   { norm, mlp }: { norm: string; mlp: string },
+  { activation, epsilon }: Pick<TowerConfig, "activation" | "epsilon">,
   x: Tensor,
 ): Tensor {
   const layer = (name: string): LinearParameters => ({
@@ -89,7 +97,7 @@ export function residualMlp(
     bias: parameters.get(`${name}.bias`),
   });
   const layers = { in: layer(`${mlp}.in`), out: layer(`${mlp}.out`) };
-  return mlpOp(graph, normLayer(graph, parameters, norm, x), layers, x);
+  return mlpOp(graph, normLayer(graph, parameters, norm, x, { epsilon }), layers, x, activation);
 }
 
 /**
@@ -106,11 +114,12 @@ export function transformer(
   graph: Graph,
   parameters: ParameterTensors,
   tower: string,
-  { depth, heads }: TowerConfig,
+  config: TowerConfig & { readonly causal?: boolean },
   x: Tensor,
   examples: number,
   output: "all" | "last",
 ): Tensor {
+  const { depth, heads, epsilon, causal } = config;
   for (let index = 0; index < depth; index++) {
     const name = `${tower}.block.${index}`, input = x, tokens = input.shape[0] / examples;
     const last = output === "last" && index === depth - 1;
@@ -119,13 +128,15 @@ export function transformer(
         graph,
         parameters,
         `${name}.attention.qkv`,
-        normLayer(graph, parameters, `${name}.norm1`, input),
+        normLayer(graph, parameters, `${name}.norm1`, input, { epsilon }),
         { dtype: graph.activations },
       );
-      const attended = (last ? lastTokenAttention : selfAttention)(graph, qkv, { examples, heads });
+      const attended = last
+        ? lastTokenAttention(graph, qkv, { examples, heads })
+        : selfAttention(graph, qkv, { examples, heads, causal });
       const residual = last ? lastTokens(graph, input, tokens) : input;
       const mixed = linearLayer(graph, parameters, `${name}.attention.out`, attended, { residual });
-      return residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, mixed);
+      return residualMlp(graph, parameters, { norm: `${name}.norm2`, mlp: `${name}.mlp` }, config, mixed);
     });
   }
   return x;

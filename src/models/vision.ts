@@ -1,5 +1,5 @@
 /**
- * The image tower: a vision transformer without a class token.
+ * The image tower: a vision transformer, with a class token or without.
  *
  * @module
  */
@@ -7,10 +7,12 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { pooledAttention } from "../ops/attention.ts";
+import { prependToken } from "../ops/class_token.ts";
+import { firstTokens } from "../ops/gather.ts";
 import { linear } from "../ops/matmul.ts";
 import { embedPatches, resizeTokenWeight } from "../ops/patch_embedding.ts";
 import { choosePatches, keepPatches, type PatchDropping, restorePatches } from "../ops/patch_dropping.ts";
-import type { VisionConfig } from "./config.ts";
+import { preprocessingOf, type VisionConfig } from "./config.ts";
 import type { ParameterSpec, ParameterTensors } from "./parameters.ts";
 import {
   blockSpecs,
@@ -33,7 +35,7 @@ export interface Resolution {
 
 /** The image tower's parameters. */
 export function visionSpecs(config: VisionConfig, embedding: number): ParameterSpec[] {
-  const { width, imageSize, patchSize, pool } = config;
+  const { width, imageSize, patchSize, pool, preNorm = false } = config;
   const patch = patchSize * patchSize * 3, tokens = (imageSize / patchSize) ** 2;
   const position = { kind: "normal", deviation: 1 / Math.sqrt(width) } as const;
   return [
@@ -44,12 +46,34 @@ export function visionSpecs(config: VisionConfig, embedding: number): ParameterS
       initializer: { kind: "normal", deviation: 1 / Math.sqrt(patch) },
       decay: true,
     },
-    { name: "image.patch.bias", shape: [width], initializer: { kind: "constant", value: 0 }, decay: false },
+    ...(preNorm ? [] : [
+      {
+        name: "image.patch.bias",
+        shape: [width],
+        initializer: { kind: "constant", value: 0 },
+        decay: false,
+      } as const,
+    ]),
     { name: "image.position", shape: [tokens, width], initializer: position, decay: false },
+    ...(pool === "class"
+      ? [{ name: "image.class", shape: [1, width], initializer: position, decay: false }]
+      : []),
+    ...(preNorm ? normSpecs("image.pre_norm", width) : []),
     ...blockSpecs("image", config),
     ...normSpecs("image.norm", width),
-    ...(pool === "map" ? mapHeadSpecs(config) : linearSpecs("image.pool", tokens * width, embedding)),
+    ...poolSpecs(config, tokens, embedding),
   ];
+}
+
+function poolSpecs(config: VisionConfig, tokens: number, embedding: number): ParameterSpec[] {
+  switch (config.pool) {
+    case "map":
+      return mapHeadSpecs(config);
+    case "flatten":
+      return linearSpecs("image.pool", tokens * config.width, embedding);
+    case "class":
+      return linearSpecs("image.head", config.width, embedding).slice(0, 1); // the weight alone
+  }
 }
 
 function mapHeadSpecs({ width, hidden }: VisionConfig): ParameterSpec[] {
@@ -82,27 +106,36 @@ export function visionTower(
   pixels: Tensor,
   { patchSize, dropping }: Resolution,
 ): Tensor {
-  const { imageSize, pool, heads } = config;
+  const { imageSize, pool, heads, epsilon, preNorm = false } = config;
   const examples = pixels.shape[0];
   const patches = embedPatches(
     graph,
     pixels,
     {
       kernel: parameters.get("image.patch.kernel"),
-      bias: parameters.get("image.patch.bias"),
+      bias: preNorm ? null : parameters.get("image.patch.bias"),
       position: parameters.get("image.position"),
     },
     imageSize,
     patchSize,
+    preprocessingOf(config),
   );
   const chosen = dropping && choosePatches(graph, examples, (imageSize / patchSize) ** 2, dropping);
   const seen = chosen ? keepPatches(graph, patches, chosen) : patches;
-  const tokens = normLayer(
-    graph,
-    parameters,
-    "image.norm",
-    transformer(graph, parameters, "image", config, seen, examples, "all"),
-  );
+  const classed = pool === "class"
+    ? prependToken(graph, seen, parameters.get("image.class"), examples)
+    : seen;
+  const input = preNorm
+    ? normLayer(graph, parameters, "image.pre_norm", classed, { epsilon, dtype: "f32" })
+    : classed;
+  const output = transformer(graph, parameters, "image", config, input, examples, "all");
+  if (pool === "class") {
+    // The norm works row by row, so only the class token's needs it.
+    const first = firstTokens(graph, output, output.shape[0] / examples);
+    const normal = normLayer(graph, parameters, "image.norm", first, { epsilon });
+    return linearLayer(graph, parameters, "image.head", normal);
+  }
+  const tokens = normLayer(graph, parameters, "image.norm", output, { epsilon });
   if (pool === "flatten") {
     const placed = chosen ? restorePatches(graph, tokens, chosen) : tokens;
     const all = graph.reshape(placed, examples, placed.size / examples);
@@ -123,5 +156,6 @@ export function visionTower(
   });
   const pooled = pooledAttention(graph, query, keysAndValues, { examples, heads });
   const projected = linearLayer(graph, parameters, "image.pool.out", pooled);
-  return residualMlp(graph, parameters, { norm: "image.pool.norm", mlp: "image.pool.mlp" }, projected);
+  const names = { norm: "image.pool.norm", mlp: "image.pool.mlp" };
+  return residualMlp(graph, parameters, names, config, projected);
 }

@@ -30,6 +30,8 @@ export interface AttentionOptions {
   readonly heads: number;
   /** [B, Tk] u32, 1 where a key may be attended; all may when left out. */
   readonly mask?: Tensor | null;
+  /** Whether query t attends to the keys 0 … t only; for {@link selfAttention}. False when left out. */
+  readonly causal?: boolean;
   /** Takes this variant instead of the tuned or default one. */
   readonly variant?: AttentionVariantName;
 }
@@ -51,6 +53,7 @@ export function selfAttention(graph: Graph, qkv: Tensor, options: AttentionOptio
     heads: options.heads,
     headWidth: width / options.heads,
     sharedQueries: false,
+    causal: options.causal ?? false,
     columns: { q: 0, k: width, v: 2 * width },
   }, options.variant);
   return differentiateJoint(graph, qkv, call);
@@ -133,6 +136,8 @@ interface Operands {
 interface Layout extends AttentionGeometry {
   readonly examples: number;
   readonly heads: number;
+  /** Query t attends to the keys 0 … t only. */
+  readonly causal?: boolean;
   /** First columns of q, k and v in their matrices. */
   readonly columns: { readonly q: number; readonly k: number; readonly v: number };
 }
@@ -190,7 +195,8 @@ function chooseVariant(graph: Graph, { q, kv, mask }: Operands, layout: Layout):
       `attention ${shapeClass(queries)}×${shapeClass(keys)} by ${headWidth} of ${
         shapeClass(examples * heads)
       }` +
-      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : "") + (kv.dtype === "f16" ? " f16" : ""),
+      (sharedQueries ? ", shared" : "") + (mask ? ", masked" : "") + (layout.causal ? ", causal" : "") +
+      (kv.dtype === "f16" ? " f16" : ""),
     variants,
     record: (trial, variant) => {
       // Of very many examples, a part.
@@ -245,7 +251,7 @@ function uniforms({ q, kv }: Operands, layout: Layout) {
 const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
   const { q, kv, mask } = operands, { examples, queries, keys, heads, headWidth } = layout;
   const { kv_stride, ...common } = uniforms(operands, layout);
-  const { lastQuery = false, sharedQueries } = layout;
+  const { lastQuery = false, sharedQueries, causal: CAUSAL = false } = layout;
   const params = {
     ...common,
     examples,
@@ -255,7 +261,13 @@ const direct: Recorder = (graph, operands, layout, { out, lse, products }) => {
     dq_every: lastQuery ? keys : queries,
     dq_first: lastQuery ? keys - 1 : 0,
   };
-  const constants = { HEAD_WIDTH: headWidth, MASK: mask !== null, CLEAR_QUERIES: lastQuery, WORKGROUP };
+  const constants = {
+    HEAD_WIDTH: headWidth,
+    MASK: mask !== null,
+    CAUSAL,
+    CLEAR_QUERIES: lastQuery,
+    WORKGROUP,
+  };
   const inputs = { q, k: kv, v: kv, mask: mask ?? graph.nothing };
   const perQuery = linearGrid(examples * heads * queries, WORKGROUP);
   graph.dispatch(attentionDirect, "forward", { params, ...inputs, out, lse_out: lse }, {
@@ -294,6 +306,7 @@ const tiled = (variant: TiledName): Recorder => (graph, operands, layout, { out,
       constants: {
         HEAD_WIDTH: headWidth,
         MASK: mask !== null,
+        CAUSAL: layout.causal ?? false,
         TEAM,
         CHUNK: chunkVectors(headWidth),
         ...block,

@@ -1,6 +1,6 @@
 /**
- * Taking rows: by index on the GPU (the selected examples), a run of them, the last token of every sequence, or rows of
- * two tensors by turns.
+ * Taking rows: by index on the GPU (the selected examples), a run of them, one token of every sequence, or rows of two
+ * tensors by turns.
  *
  * @module
  */
@@ -103,9 +103,24 @@ export function mergeRows(
  * @returns [B, D]
  */
 export function lastTokens(graph: Graph, x: Tensor, tokens: number): Tensor {
+  return tokensAt(graph, x, tokens, tokens - 1);
+}
+
+/**
+ * The first token of every sequence, with its gradient.
+ *
+ * @param x [B·T, D]
+ * @param tokens T
+ * @returns [B, D]
+ */
+export function firstTokens(graph: Graph, x: Tensor, tokens: number): Tensor {
+  return tokensAt(graph, x, tokens, 0);
+}
+
+function tokensAt(graph: Graph, x: Tensor, tokens: number, place: number): Tensor {
   const [rows, width] = x.shape;
-  const y = graph.temporary(`last token of ${x.label}`, [rows / tokens, width]);
-  const params = { width, every: tokens, first: tokens - 1 };
+  const y = graph.temporary(`token ${place} of ${x.label}`, [rows / tokens, width]);
+  const params = { width, every: tokens, first: place };
   graph.dispatch(shader, "forward", { params: { ...params, size: y.size }, x, indices: graph.nothing, y }, {
     workgroups: linearGrid(y.size, WORKGROUP),
     constants: { WORKGROUP, INDEXED: false },
@@ -123,6 +138,33 @@ export function lastTokens(graph: Graph, x: Tensor, tokens: number): Tensor {
           constants: { WORKGROUP, INDEXED: false, ACCUMULATE: addend !== null },
         },
       );
+      return dx;
+    });
+  });
+}
+
+/**
+ * One token of every sequence, named on the GPU, with its gradient.
+ *
+ * @param x [B·T, D]
+ * @param rows [B] u32: the row of x of each sequence's token
+ * @returns [B, D]
+ */
+export function chosenTokens(graph: Graph, x: Tensor, rows: Tensor): Tensor {
+  const [all, width] = x.shape;
+  return graph.differentiate(gatherRows(graph, x, rows), [x], (dy) => {
+    graph.contribute(x, (addend) => {
+      const dx = graph.temporary(`d ${x.label}`, x.shape);
+      graph.dispatch(shader, "scatter_chosen", {
+        params: { size: dx.size, width, every: all / rows.size, first: 0 },
+        dy,
+        chosen: rows,
+        addend: addend ?? graph.nothing,
+        dx,
+      }, {
+        workgroups: linearGrid(dx.size, WORKGROUP),
+        constants: { WORKGROUP, INDEXED: false, ACCUMULATE: addend !== null },
+      });
       return dx;
     });
   });

@@ -2,7 +2,7 @@ import type { AdapterTraits } from "../gpu/device.ts";
 import { linearGrid } from "../gpu/recorder.ts";
 import { layerNormSubgroup, layerNormWorkgroup } from "../gpu/shaders.gen.ts";
 import type { Graph } from "../graph/graph.ts";
-import { expectShape, type Tensor } from "../graph/tensor.ts";
+import { type DType, expectShape, type Tensor } from "../graph/tensor.ts";
 import { sumRows } from "./sum_rows.ts";
 
 const WORKGROUP = 64;
@@ -27,15 +27,23 @@ function plan({ subgroupSize, software }: AdapterTraits, rows: number, width: nu
 }
 
 /**
- * Layer normalisation over the last axis (ε = 1e-6), with its gradients.
+ * Layer normalisation over the last axis, with its gradients.
  *
  * @param x [M, D], D a multiple of 4
  * @param weight [D]
  * @param bias [D]
- * @returns [M, D], stored as the graph's activations
+ * @param options.epsilon ε, added to the variance; 1e-6 when left out
+ * @param options.dtype how y lies in memory; as the graph's activations when left out
+ * @returns [M, D]
  * @throws TypeError when D is no multiple of 4, or weight and bias have another length
  */
-export function layerNorm(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+export function layerNorm(
+  graph: Graph,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  { epsilon = 1e-6, dtype = graph.activations }: { epsilon?: number; dtype?: DType } = {},
+): Tensor {
   const [rows, width] = x.shape;
   expectShape(weight, [width], "layer-norm weight");
   expectShape(bias, [width], "layer-norm bias");
@@ -45,9 +53,10 @@ export function layerNorm(graph: Graph, x: Tensor, weight: Tensor, bias: Tensor)
     );
   }
   const label = weight.label.replace(/\.weight$/, "");
-  const y = graph.temporary(label, x.shape, graph.activations);
+  const y = graph.temporary(label, x.shape, dtype);
   const statistics = graph.temporary(`${label} mean and rstd`, [rows, 2]);
-  const { shader, constants, teams, workgroups } = plan(graph.target.traits, rows, width);
+  const { shader, constants: planned, teams, workgroups } = plan(graph.target.traits, rows, width);
+  const constants = { ...planned, EPSILON: epsilon };
   const params = { rows };
   graph.dispatch(
     shader,

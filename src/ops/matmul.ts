@@ -10,6 +10,14 @@ import { type MatmulShape, type MatmulVariant, matmulVariants } from "./matmul_v
 import { sumRows } from "./sum_rows.ts";
 import { MOST_TRIAL_ELEMENTS, shapeClass, wave } from "./trial.ts";
 
+/**
+ * The forms of GELU, x · gate(x): the tanh approximation (SigLIP), exact (ViT), or σ(1.702 x) for the gate (CLIP).
+ */
+export type Activation = "gelu-tanh" | "gelu" | "quick-gelu";
+
+/** All forms, in the order of the shader's GATE. */
+export const activations: readonly Activation[] = ["gelu-tanh", "gelu", "quick-gelu"];
+
 /** What a matrix product does besides multiplying, in this order. */
 export interface MatmulOptions {
   /** `a` is stored as [K, M]. */
@@ -20,10 +28,12 @@ export interface MatmulOptions {
   readonly scale?: number;
   /** [N], added to every row. */
   readonly bias?: Tensor | null;
-  /** Apply GELU (tanh approximation); `save` is also to return what it was applied to. */
+  /** Apply GELU; `save` is also to return what it was applied to. */
   readonly gelu?: "apply" | "save";
   /** [M, N], what GELU was applied to in the forward pass: multiply by its derivative there. */
   readonly geluBackward?: Tensor;
+  /** Which GELU; `gelu-tanh` when left out. */
+  readonly activation?: Activation;
   /** [R, N], added to row r as its row r mod R. */
   readonly addend?: Tensor | null;
   /** Also sum op(B) over k; with a tensor [N], which is added. */
@@ -129,6 +139,7 @@ export function multiply(graph: Graph, a: Tensor, b: Tensor, options: MatmulOpti
         GELU: gelu !== undefined,
         SAVE: saved !== null,
         GELU_BACKWARD: geluBackward !== null,
+        GATE: activations.indexOf(options.activation ?? "gelu-tanh"),
         ADDEND: !split && addend !== null,
         COLUMN_SUMS: sums !== null,
         SPLIT: split,
@@ -213,7 +224,7 @@ function trialShape({ m, n, k, batch }: MatmulShape): Pick<MatmulShape, "m" | "n
 }
 
 /**
- * The gradients of a layer's weight and bias: dW = xᵀ · dy and db = Σ dy, in one pass over `dy`.
+ * The gradients of a layer's weight and bias, if it has one: dW = xᵀ · dy and db = Σ dy, in one pass over `dy`.
  *
  * @param x [M, K]
  * @param dy [M, N]
@@ -222,15 +233,15 @@ function trialShape({ m, n, k, batch }: MatmulShape): Pick<MatmulShape, "m" | "n
  */
 export function contributeWeightGradients(
   graph: Graph,
-  { x, dy, weight, bias }: { x: Tensor; dy: Tensor; weight: Tensor; bias: Tensor },
+  { x, dy, weight, bias }: { x: Tensor; dy: Tensor; weight: Tensor; bias: Tensor | null },
 ): void {
-  const labels = { weight: `d ${weight.label}`, bias: `d ${bias.label}` };
-  if (!weight.differentiable || !bias.differentiable) {
+  const labels = { weight: `d ${weight.label}`, bias: `d ${bias?.label}` };
+  if (!weight.differentiable || !bias?.differentiable) {
     graph.contribute(
       weight,
       (addend) => matmul(graph, x, dy, { transposeA: true, addend, label: labels.weight }),
     );
-    graph.contribute(bias, (addend) => sumRows(graph, dy, addend, labels.bias));
+    if (bias) graph.contribute(bias, (addend) => sumRows(graph, dy, addend, labels.bias));
     return;
   }
   const { product, columnSums } = multiply(graph, x, dy, {
@@ -248,7 +259,7 @@ export function contributeWeightGradients(
  *
  * @param x [M, K]
  * @param weight [K, N]
- * @param bias [N]
+ * @param bias [N]; null without one
  * @param residual [R, N], M a multiple of R: added to row r as its row r mod R
  * @param dtype how y lies in memory; f32 when left out
  * @returns [M, N]
@@ -257,13 +268,13 @@ export function linear(
   graph: Graph,
   x: Tensor,
   weight: Tensor,
-  bias: Tensor,
+  bias: Tensor | null,
   residual?: Tensor,
   dtype?: DType,
 ): Tensor {
   const label = weight.label.replace(/\.weight$/, "");
   const y = matmul(graph, x, weight, { bias, addend: residual, label, dtype });
-  return graph.differentiate(y, [x, weight, bias, ...(residual ? [residual] : [])], (dy) => {
+  return graph.differentiate(y, [x, weight, bias, residual].filter((input) => input != null), (dy) => {
     graph.contribute(
       x,
       (addend) => matmul(graph, dy, weight, { transposeB: true, addend, label: `d ${x.label}` }),

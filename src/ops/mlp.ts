@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import { broadcastBack, contributeWeightGradients, matmul, multiply } from "./matmul.ts";
+import { type Activation, broadcastBack, contributeWeightGradients, matmul, multiply } from "./matmul.ts";
 
 /** Weight [K, N] and bias [N] of a linear layer. */
 export interface LinearParameters {
@@ -13,13 +13,14 @@ const layerName = ({ weight }: LinearParameters) => weight.label.replace(/\.weig
 /**
  * A transformer's MLP: y = GELU(x · W₁ + b₁) · W₂ + b₂ + residual, with its gradient.
  *
- * One op, so that GELU (tanh approximation, arXiv:1606.08415) and its derivative run in the products' epilogues and
+ * One op, so that GELU (arXiv:1606.08415) and its derivative run in the products' epilogues and
  * never pass over memory by themselves.
  *
  * @param x [M, D]
  * @param layers.in weight [D, H] and bias [H]
  * @param layers.out weight [H, D] and bias [D]
  * @param residual [M, D]
+ * @param activation which form of GELU
  * @returns [M, D]
  */
 export function mlp(
@@ -27,12 +28,14 @@ export function mlp(
   x: Tensor,
   layers: { readonly in: LinearParameters; readonly out: LinearParameters },
   residual: Tensor,
+  activation: Activation = "gelu-tanh",
 ): Tensor {
   const { in: first, out: second } = layers;
   const inputs = [x, first.weight, first.bias, second.weight, second.bias, residual];
   const { product: hidden, saved } = multiply(graph, x, first.weight, {
     bias: first.bias,
     gelu: graph.tracks(inputs) ? "save" : "apply",
+    activation,
     dtype: graph.activations,
     label: layerName(first),
   });
@@ -45,6 +48,7 @@ export function mlp(
     const dhidden = matmul(graph, dy, second.weight, {
       transposeB: true,
       geluBackward: saved!,
+      activation,
       label: `d ${layerName(first)}`,
     });
     contributeWeightGradients(graph, { x: hidden, dy, ...second });

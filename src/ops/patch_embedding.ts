@@ -21,10 +21,16 @@ const WORKGROUP = 64;
 export interface PatchEmbeddingParameters {
   /** [P₀·P₀·3, D], rows in order (row, column, channel). */
   readonly kernel: Tensor;
-  /** [D] */
-  readonly bias: Tensor;
+  /** [D]; null without one. */
+  readonly bias: Tensor | null;
   /** [G₀·G₀, D] */
   readonly position: Tensor;
+}
+
+/** What is subtracted from each channel, of a scale from 0 to 1, and what it is divided by then. */
+export interface PixelNormalisation {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
 }
 
 /**
@@ -33,6 +39,7 @@ export interface PatchEmbeddingParameters {
  * @param pixels [B, I·I·3/4] u32: RGB bytes, four to a word
  * @param imageSize I, in pixels
  * @param patchSize P, in pixels; must divide I
+ * @param normalisation of the pixels; to −1 … 1 when left out
  * @returns [B·N, D] with N = (I / P)²
  * @throws RangeError when P does not divide I
  */
@@ -42,6 +49,7 @@ export function embedPatches(
   { kernel, bias, position }: PatchEmbeddingParameters,
   imageSize: number,
   patchSize: number,
+  { mean, std }: PixelNormalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
 ): Tensor {
   if (imageSize % patchSize !== 0) {
     throw new RangeError(
@@ -51,17 +59,20 @@ export function embedPatches(
   const batch = pixels.shape[0], side = imageSize / patchSize, length = patchSize * patchSize * 3;
   const patches = graph.temporary("patches", [batch * side * side, length], graph.activations);
   const params = { image: imageSize, patch_size: patchSize };
+  const [DIVISOR_R, DIVISOR_G, DIVISOR_B] = std.map((deviation) => 255 * deviation);
+  const [OFFSET_R, OFFSET_G, OFFSET_B] = mean.map((value, channel) => -value / std[channel]);
+  const constants = { WORKGROUP, DIVISOR_R, DIVISOR_G, DIVISOR_B, OFFSET_R, OFFSET_G, OFFSET_B };
   if (patchSize * 3 % 4 === 0) {
     const words = patches.size / 4;
     graph.dispatch(shader, "forward", { params: { ...params, size: words }, pixels, y: patches }, {
       workgroups: linearGrid(words, WORKGROUP),
-      constants: { WORKGROUP },
+      constants,
     });
   } else {
     const { size } = patches;
     graph.dispatch(shader, "forward_bytes", { params: { ...params, size }, pixels, y_bytes: patches }, {
       workgroups: linearGrid(size, WORKGROUP),
-      constants: { WORKGROUP },
+      constants,
     });
   }
   const storedPatch = Math.sqrt(kernel.shape[0] / 3), storedSide = Math.sqrt(position.shape[0]);

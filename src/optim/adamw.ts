@@ -39,6 +39,8 @@ export const adamWDefaults: AdamWOptions = {
 /** A flat range of parameters with their gradients and moments. */
 export interface OptimizedRange {
   readonly decay: boolean;
+  /** Factor on the learning rate; 1 when left out. */
+  readonly rate?: number;
   /** Elements, a multiple of 4. */
   readonly size: number;
   readonly parameters: BufferRange;
@@ -82,7 +84,7 @@ export function adamW(
     if (size % 4 !== 0) throw new RangeError(`Cannot update ${size} parameters: pad them to a multiple of 4`);
   }
   const { beta1, beta2, epsilon, weightDecay, clipNorm } = options;
-  const params = { beta1, beta2, epsilon, limit: clipNorm };
+  const params = { beta1, beta2, epsilon, limit: clipNorm, rate: 1 };
   const constants = { WORKGROUP, PER_LANE };
   const perGroup = WORKGROUP * PER_LANE * 4;
   const gradients = ranges.map(({ gradients, size }) => graph.external("gradients", [size], gradients));
@@ -110,9 +112,9 @@ export function adamW(
     { params: { ...params, size: partial.size, decay: 0 }, partial_sums: partial, clip_out: clip },
     { workgroups: [1, 1, 1], constants },
   );
-  ranges.forEach(({ decay, size, parameters, firstMoment, secondMoment }, index) => {
+  ranges.forEach(({ decay, rate = 1, size, parameters, firstMoment, secondMoment }, index) => {
     graph.dispatch(shader, "update", {
-      params: { ...params, size: size / 4, decay: decay ? weightDecay : 0 },
+      params: { ...params, rate, size: size / 4, decay: decay ? weightDecay : 0 },
       step,
       gradient: gradients[index],
       clip_state: clip,

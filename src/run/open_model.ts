@@ -5,9 +5,10 @@
  */
 
 import { sha256 } from "../data/cache.ts";
-import type { Preprocessing } from "../data/images/resize_image.ts";
+import type { Preprocessing } from "../data/images/preprocessing.ts";
 import { encodeCaptions, loadTokenizer } from "../data/tokenizer.ts";
 import type { Device } from "../gpu/device.ts";
+import { preprocessingOf } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
 import { readRun } from "../report/run_folder.ts";
 import { readFileBytes } from "../storage/files.ts";
@@ -47,7 +48,7 @@ async function openCheckpoint(device: Device, path: string, patchSize?: number):
   const bytes = await readFileBytes(path);
   const model = DualEncoder.load(device, bytes, { name: path });
   try {
-    const { notes, config: { vision: { imageSize }, text: { tokens } } } = model;
+    const { notes, config: { vision, text: { tokens } } } = model;
     if (!notes.tokenizer) {
       throw new TypeError(
         `${path} holds no tokenizer: use a checkpoint that superbatch train or import wrote`,
@@ -60,7 +61,7 @@ async function openCheckpoint(device: Device, path: string, patchSize?: number):
       path,
       hash,
       patchSize,
-      preprocessing: notes.preprocessing ? JSON.parse(notes.preprocessing) : defaultPreprocessing(imageSize),
+      preprocessing: preprocessingOf(vision),
       encode: (captions) => encodeCaptions(tokenizer, captions, tokens),
       [Symbol.dispose]: () => model[Symbol.dispose](),
     };
@@ -68,9 +69,4 @@ async function openCheckpoint(device: Device, path: string, patchSize?: number):
     model[Symbol.dispose]();
     throw error;
   }
-}
-
-/** SigLIP's: squashed into a square, values from −1 to 1. */
-export function defaultPreprocessing(imageSize: number): Preprocessing {
-  return { imageSize, filter: "bicubic", fit: "squash", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 }

@@ -4,7 +4,7 @@ import { encodeCaptions, loadTokenizer, trainTokenizer } from "../../src/data/to
 import { preset } from "../../src/models/config.ts";
 import { DualEncoder } from "../../src/models/model.ts";
 import { encodePng } from "../../src/report/png.ts";
-import { defaultPreprocessing } from "../../src/run/open_model.ts";
+import { sigLipPreprocessing } from "../../src/run/open_model.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { testDevice } from "../gpu/device.ts";
 
@@ -69,7 +69,7 @@ export async function classFolders(path: string, each = 6): Promise<void> {
 
 /** Trains a small model on the pictures of {@link imageFolder} until it knows them, and writes its checkpoint. */
 export async function trainedModel(folder: string, path: string): Promise<void> {
-  const data = await loadPairs(folder, defaultPreprocessing(32));
+  const data = await loadPairs(folder, sigLipPreprocessing(32));
   const device = await testDevice(), config = { ...preset("mini"), initialBias: -Math.log(data.size) };
   const tokenizerJson = trainTokenizer(data.captions, { vocabularySize: config.text.vocabulary });
   const tokens = encodeCaptions(loadTokenizer(tokenizerJson), data.captions, config.text.tokens);
@@ -83,7 +83,7 @@ export async function trainedModel(folder: string, path: string): Promise<void> 
     warmUp: 0.1,
   });
   for (let step = 0; step < steps; step++) {
-    trainer.step({ pixels: data.pixels, tokens });
+    trainer.step({ pixels: data.pictures.slice(0, data.size), tokens });
     if (trainer.logCapacity === 0) await trainer.readLog();
   }
   await Deno.writeFile(path, await model.save());

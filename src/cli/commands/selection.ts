@@ -131,13 +131,23 @@ drops pictures that are nearly alike (reference-score).`,
       }),
       "curated.jsonl",
     ),
+    data: optional(option("--data", string({ metavar: "DATA" }), {
+      description:
+        message`The pairs that were scored: with it what is kept is written as WebDataset shards too.`,
+    })),
+    shards: withDefault(
+      option("--shards", string({ metavar: "FOLDER" }), {
+        description: message`With --data: where the shards go (curated).`,
+      }),
+      "curated",
+    ),
     json,
   }),
   {
     brief: message`Filter scored pairs before a training.`,
     description:
-      message`Offline curation: a list of the pairs that are kept, a line of JSON each. train --curate does the same \
-to its pool.`,
+      message`Offline curation: a list of the pairs that are kept, a line of JSON each, and with --data their pairs as \
+WebDataset shards. train --curate does the same to its pool.`,
     usageLine,
   },
 );
