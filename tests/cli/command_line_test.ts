@@ -94,6 +94,7 @@ Deno.test("train takes every option by its name", () => {
     learningRate: 1e-3,
     warmUp: 0,
     cache: "c",
+    dryRun: false,
     json: true,
     quiet: true,
   });

@@ -4,7 +4,7 @@ import { encodeCaptions, loadTokenizer, trainTokenizer } from "../../src/data/to
 import { preset } from "../../src/models/config.ts";
 import { DualEncoder } from "../../src/models/model.ts";
 import { encodePng } from "../../src/report/png.ts";
-import { sigLipPreprocessing } from "../../src/run/open_model.ts";
+import { sigLipPreprocessing } from "../../src/data/images/preprocessing.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { testDevice } from "../gpu/device.ts";
 
