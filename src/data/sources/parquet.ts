@@ -42,7 +42,10 @@ export function parquetShard(
       for (const group of opened.groups.keys()) {
         const reply = await reader.ask({ group, columns: wanted });
         if (!("rows" in reply)) throw reader.damaged(`row group ${group} is missing`);
-        for (const values of reply.rows) yield pair(address, row++, values, found);
+        for (const values of reply.rows) {
+          signal?.throwIfAborted();
+          yield pair(address, row++, values, found);
+        }
       }
     },
   };

@@ -44,6 +44,7 @@ export async function* pairsOfRows(
 ): AsyncIterable<StoredPair | BadSample> {
   let columns: { image: string; caption: string } | undefined;
   for await (const { key, row } of rows) {
+    signal?.throwIfAborted();
     if (!columns) {
       const found = pairColumns(Object.keys(row), names);
       if ("problem" in found) throw new SourceError(`${shard} has ${found.problem}`, shard);

@@ -22,6 +22,7 @@ export function webDatasetShard(file: StoredFile): Shard {
       let key: string | null = null;
       let parts = new Map<string, Uint8Array>();
       for await (const entry of tarFiles(file, signal)) {
+        signal?.throwIfAborted();
         // The key is the path up to the first dot of the file's name.
         const [, entryKey, kind] = /^((?:.*\/)?[^./][^./]*)\.([^/]+)$/.exec(entry.path) ?? [];
         if (entryKey === undefined) continue; // no sample's: a listing, a licence
@@ -95,7 +96,7 @@ async function* tarFiles(
     if (signal?.aborted || cause instanceof SourceError || (cause as Error).name === "FileError") throw cause;
     throw new SourceError(
       `${file.address} is damaged ${last ? `behind ${last}` : "at its start"}: ${
-        (cause as Error).message
+        (cause as Error).message.replace(/\.$/, "")
       }. ` +
         "Fetch or write it anew, or leave it out",
       file.address,
