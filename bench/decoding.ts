@@ -3,7 +3,7 @@
  *
  *     deno run -A bench/decoding.ts [--pictures 500] [--size 500x375] [--side 224] [--workers 2] [--rounds 5]
  *
- * Both read the same two shards of JPEGs, decode them and resize them (bicubic, antialiased) in as many workers, and take
+ * Both read the same shards of JPEGs, decode them and resize them (bicubic, antialiased) in as many workers, and take
  * turns, round by round; the best round counts. The sums of every 16th row and column's bytes must agree to within a level.
  * Needs `python3` with what bench/peers/webdataset_pil.py names.
  */

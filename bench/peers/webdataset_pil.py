@@ -1,6 +1,6 @@
 """Python's side of bench/decoding.ts: webdataset and Pillow, in worker processes.
 
-    python3 bench/peers/webdataset_pil.py make FOLDER PICTURES WIDTH HEIGHT   # writes two shards, prints the mean bytes a picture
+    python3 bench/peers/webdataset_pil.py make FOLDER PICTURES WIDTH HEIGHT   # writes shards, prints the mean bytes a picture
     python3 bench/peers/webdataset_pil.py read FOLDER WORKERS SIDE            # reads them once for each line on stdin
 
 Needs pillow==13.0.0, webdataset==1.0.2, torch==2.13.0 and numpy==2.4.6. Pictures are noise with the spectrum of photographs,
@@ -19,7 +19,7 @@ import torch
 import webdataset as wds
 from PIL import Image
 
-SHARDS = 2
+SHARDS = 8
 
 
 def photograph(random, width, height):
