@@ -155,16 +155,15 @@ function endsBehind(bytes: Uint8Array, place: number): boolean {
 /** Of a picture that moves the first frame, on a clear canvas. */
 async function webp(bytes: ArrayBuffer, { width, height }: ImageInfo): Promise<RgbaImage> {
   const frame = firstFrame(new Uint8Array(bytes));
-  const image = await decodeWebp(frame ? frame.webp.buffer : bytes);
-  if (!frame || image.width === width && image.height === height) return image;
-  const { left, top } = frame;
-  if (left + image.width > width || top + image.height > height) {
-    throw new ImageError("its first frame lies outside it");
+  if (!frame) return await decodeWebp(bytes);
+  // Before it is decoded: only the whole picture's size has been checked.
+  if (frame.left + frame.width > width || frame.top + frame.height > height) {
+    throw new ImageError("its first frame lies outside of it");
   }
-  const canvas = new Uint8Array(width * height * 4);
+  const image = await decodeWebp(frame.webp.buffer), row = image.width * 4;
+  const pixels = new Uint8Array(image.data.buffer), canvas = new Uint8Array(width * height * 4);
   for (let y = 0; y < image.height; y++) {
-    const row = image.data.subarray(y * image.width * 4, (y + 1) * image.width * 4);
-    canvas.set(row as Uint8ClampedArray, ((top + y) * width + left) * 4);
+    canvas.set(pixels.subarray(y * row, (y + 1) * row), ((frame.top + y) * width + frame.left) * 4);
   }
   return { width, height, data: canvas };
 }
