@@ -19,8 +19,14 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/plan.ts")).plan(invocation);
     case "eval":
       return await (await import("./src/cli/eval.ts")).evaluateRun(invocation);
+    case "embed":
+      return await (await import("./src/cli/embed.ts")).embed(invocation);
     case "search":
       return await (await import("./src/cli/search.ts")).search(invocation);
+    case "import":
+      return await (await import("./src/cli/import.ts")).importWeights(invocation);
+    case "export":
+      return await (await import("./src/cli/export.ts")).exportWeights(invocation);
     case "select":
       return await (await import("./src/cli/select.ts")).select(invocation);
     case "curate":
@@ -33,6 +39,10 @@ async function execute(invocation: Invocation): Promise<number> {
       return await (await import("./src/cli/tune.ts")).tune(invocation);
     case "profile":
       return await (await import("./src/cli/profile.ts")).profile(invocation);
+    case "inspect":
+      return await (await import("./src/cli/inspect.ts")).inspect(invocation);
+    case "doctor":
+      return await (await import("./src/cli/doctor.ts")).doctor(invocation);
     case "info":
       return await (await import("./src/cli/info.ts")).info(invocation);
     case "test":

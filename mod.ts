@@ -34,7 +34,10 @@ export {
   type OptionalFeature,
 } from "./src/gpu/device.ts";
 export {
+  type Activation,
   type DualEncoderConfig,
+  type Preprocessing,
+  preprocessingOf,
   preset,
   type PresetName,
   presetNames,
@@ -44,6 +47,18 @@ export {
 } from "./src/models/config.ts";
 export type { Precision } from "./src/models/precision.ts";
 export { DualEncoder } from "./src/models/model.ts";
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from "./src/models/checkpoint.ts";
+export {
+  type ImportedModel,
+  importModel,
+  type ImportOptions,
+  type ModelFiles,
+} from "./src/models/pretrained/import.ts";
+export type { NamedTensors } from "./src/models/pretrained/tensor_map.ts";
+export { type ExportedModel, exportModel } from "./src/models/pretrained/export.ts";
+export { exportOnnxModel } from "./src/models/onnx/model_files.ts";
+export type { FileContent } from "./src/storage/files.ts";
+export type { FineTuning, TowerName } from "./src/models/fine_tuning.ts";
 export type { ProfileOptions } from "./src/gpu/profiler.ts";
 export type { DispatchProfile, ProgramProfile } from "./src/graph/profile.ts";
 export { type LossName, lossNames } from "./src/losses/contrastive.ts";
@@ -79,4 +94,3 @@ export {
 } from "./src/storage/safetensors.ts";
 export { resizePictures } from "./src/ops/resize_pictures.ts";
 export type { RgbImage } from "./src/data/images/image.ts";
-export type { Preprocessing } from "./src/data/images/preprocessing.ts";

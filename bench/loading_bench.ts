@@ -4,6 +4,7 @@
  *
  *     deno bench -P=test bench/loading_bench.ts
  */
+import { picturesInMemory } from "../src/data/pictures.ts";
 import { gatherBatch, SuperBatchLoader } from "../src/data/loader.ts";
 import { Device } from "../src/gpu/device.ts";
 import { randomWord, Stream } from "../src/random/philox.ts";
@@ -34,7 +35,7 @@ for (
   const size = 4 * superBatch, label = `${superBatch} pictures of ${side}×${side}, ${length} tokens`;
   const data = {
     size,
-    pixels: new Uint8Array(size * side * side * 3).fill(7),
+    pictures: picturesInMemory(new Uint8Array(size * side * side * 3).fill(7), side * side * 3),
     tokens: Uint32Array.from(
       { length: size * length },
       (_, i) => randomWord(1, Stream.data, 0, i) % vocabulary,

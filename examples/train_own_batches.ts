@@ -64,7 +64,7 @@ async function train(steps: number, from: number, to: number, reference?: Refere
         (_, i) => all[indices[Math.floor(i / width)] * width + i % width],
       );
     trainer.step({
-      ...gatherBatch({ pixels: data.pixels, tokens, size }, indices),
+      ...gatherBatch({ pictures: data.pictures, tokens, size }, indices),
       reference: reference && { image: rows(reference.image), text: rows(reference.text) },
     });
     if (trainer.logCapacity === 0) await trainer.readLog();
@@ -89,7 +89,7 @@ interface Reference {
 
 using curated = await train(100, 0, size / 2);
 using model = await train(100, 0, size, {
-  image: await curated.embedImages(data.pixels),
+  image: await curated.embedImages(pixels),
   text: await curated.embedTexts(tokens),
   width: config.embedding,
   ...await curated.logitScaleAndBias(),

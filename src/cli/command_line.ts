@@ -9,16 +9,19 @@ import { or } from "@optique/core/constructs";
 import { commandLine as commandText, message, optionName } from "@optique/core/message";
 import type { InferValue, Parser } from "@optique/core/parser";
 import { info, test } from "./commands/machine.ts";
-import { evaluateRun, search } from "./commands/models.ts";
+import { doctor, inspect } from "./commands/data.ts";
+import { embed, evaluateRun, search } from "./commands/models.ts";
 import { curate, score, select } from "./commands/selection.ts";
 import { plan, profile, reproduce, train, tune } from "./commands/training.ts";
+import { exportWeights, importWeights } from "./commands/weights.ts";
 
 // In groups, because one `or` takes no more than 15.
 const everything = or(
   or(train, plan, tune, profile, reproduce),
-  or(evaluateRun, search),
+  or(evaluateRun, embed, search),
+  or(importWeights, exportWeights),
   or(select, score, curate),
-  or(info, test),
+  or(inspect, doctor, info, test),
   {
     errors: {
       noMatch: message`Give a command, such as ${commandText("superbatch train")}; see ${
@@ -35,13 +38,18 @@ const commands: Readonly<Record<string, Parser<"sync", Invocation, unknown>>> = 
   train,
   plan,
   eval: evaluateRun,
+  embed,
   search,
+  import: importWeights,
+  export: exportWeights,
   select,
   score,
   curate,
   reproduce,
   tune,
   profile,
+  inspect,
+  doctor,
   info,
   test,
 };

@@ -1,6 +1,7 @@
 import { formatBytes } from "../gpu/memory.ts";
 import { flop } from "../report/terminal.ts";
 import { planRun, type RunPlan } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { openTuned } from "../run/tuning.ts";
 import type { StepPlan } from "../train/plan.ts";
 import type { InvocationOf } from "./command_line.ts";
@@ -17,7 +18,7 @@ export async function plan(
   // A plan draws from no pool, so none is too small.
   const options = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   using device = await openTuned(options.cache);
-  const planned = planRun(options, device);
+  const planned = planRun(await withInitial(options), device);
   if (json) {
     const { plan: { buffers, exceeding, choices: _, ...step }, problem } = planned;
     const listed = explain ? { buffers } : {};

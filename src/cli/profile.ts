@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import { renderProfilePage, renderProfileSvg } from "../report/profile_page.ts";
 import { noTimestamps, profileText } from "../report/profile_text.ts";
-import { armOptions, modelConfig, planRun } from "../run/arm_options.ts";
+import type { TrainOptions } from "../config/train_options.ts";
+import { armOptions, modelConfig, planLine, planRun } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { profileStep } from "../run/profile_step.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
+import { announce } from "./dry_run.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { givenOptions } from "./train.ts";
@@ -42,18 +45,30 @@ export async function profileDestination(out: string): Promise<Destination> {
   }
 }
 
+/** What would be measured on this adapter. */
+async function announceProfile(given: TrainOptions, out: string, json: boolean): Promise<number> {
+  using device = await openTuned(given.cache);
+  const { plan, options, problem } = planRun(await withInitial(given), device);
+  if (problem) throw new RangeError(problem);
+  return announce({
+    computes: [`time every dispatch of a step: ${planLine(plan, options.batch)}`],
+    writes: [/\.(html|svg)$/i.test(out) ? out : join(out, FILE_NAME)],
+  }, json);
+}
+
 /** `superbatch profile`. */
 export async function profile(options: InvocationOf<"profile">): Promise<number> {
-  const { action: _, out, json, quiet, by, runs, ...input } = options;
+  const { action: _, out, json, quiet, by, runs, dryRun, ...input } = options;
   // Nothing is drawn from a pool, so none is too small.
   const given = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
+  if (dryRun) return await announceProfile(given, out, json);
   const { path, replaces } = await profileDestination(out); // before minutes of measuring
   using device = await openTuned(given.cache);
-  const { options: planned, problem } = planRun(given, device);
+  const { options: planned, problem } = planRun(await withInitial(given), device);
   if (problem) throw new RangeError(problem);
   const progress = new Progress(undefined, quiet);
   const { arm: _arm, evaluations: _evaluations, score, ...step } = armOptions(planned, planned.sampler);
-  const model = { model: planned.preset, config: modelConfig(planned) };
+  const model = { model: planned.init ?? planned.preset, config: modelConfig(planned) };
   const measured = await profileStep(device, { ...step, ...model, score: score ?? undefined, runs }, {
     onStage: (stage) => progress.log(`Measuring ${stage}`),
   });

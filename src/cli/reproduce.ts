@@ -4,6 +4,7 @@ import { figureFiles, renderReproduction } from "../reproduce/report.ts";
 import { scales } from "../reproduce/scales.ts";
 import { writeError, writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
+import { announce } from "./dry_run.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 
@@ -34,6 +35,17 @@ export function claimNumbers(list: string | undefined): number[] {
 export async function reproduce(options: InvocationOf<"reproduce">): Promise<number> {
   const { out, scale, seeds, cache, json, quiet } = options;
   const numbers = claimNumbers(options.claims);
+  if (options.dryRun) {
+    return announce({
+      computes: [`try claims ${numbers.join(", ")} at scale ${scale} with ${seeds} seeds`],
+      writes: [
+        join(out, "results.json"),
+        join(out, "report.html"),
+        join(out, "figures/"),
+        join(out, "arms/"),
+      ],
+    }, json);
+  }
   const progress = new Progress(undefined, quiet);
   const controller = new AbortController();
   const interrupt = () => {

@@ -7,18 +7,24 @@ import { prepareData } from "../run/prepare.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
+import { announce } from "./dry_run.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { givenOptions } from "./train.ts";
 
 /** `superbatch score`: a reference's score and embeddings of every pair of the pool, in a file. */
 export async function score(
-  { out, json, quiet, action: _, ...input }: InvocationOf<"score">,
+  { out, json, quiet, dryRun, action: _, ...input }: InvocationOf<"score">,
 ): Promise<number> {
   const options = givenOptions({ ...input, sampler: "uniform" }), progress = new Progress(undefined, quiet);
   using device = await openTuned(options.cache);
   const { options: planned, problem } = planRun(options, device);
   if (problem) throw new RangeError(problem);
+  if (dryRun) {
+    const by = planned.reference ??
+      `a reference of ${planned.referenceSteps} steps, trained unless it is kept`;
+    return announce({ computes: [`score ${planned.poolSize} pairs by ${by}`], writes: [out] }, json);
+  }
   const hooks = {
     onProgress: (stage: string, done: number, total: number, note?: string) =>
       progress.update(stage, done, total, note),
@@ -32,7 +38,7 @@ export async function score(
   const { embeddings } = reference, { width, logitScale, logitBias, image, text } = embeddings;
   const scores = referenceScores(embeddings);
   const content = encodeScored({
-    keys: pool.captions.map((_, pair) => `${pair}`),
+    keys: pool.keys ?? pool.captions.map((_, pair) => `${pair}`),
     captions: pool.captions,
     scores,
     image,

@@ -1,14 +1,20 @@
 import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../config/train_options.ts";
+import { planLine, planRun } from "../run/arm_options.ts";
+import { openTuned } from "../run/tuning.ts";
 import { terminalSummary } from "../report/terminal.ts";
 import { runTraining } from "../run/run.ts";
 import type { InvocationOf } from "./command_line.ts";
+import { announce } from "./dry_run.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 
 /** `superbatch train`. */
-export async function train({ json, quiet, action: _, ...input }: InvocationOf<"train">): Promise<number> {
+export async function train(
+  { json, quiet, dryRun, action: _, ...input }: InvocationOf<"train">,
+): Promise<number> {
   const progress = new Progress(undefined, quiet);
   const options = givenOptions(input);
+  if (dryRun) return await announceTraining(options, json);
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) Deno.exit(ExitCode.interrupted); // a second Ctrl-C does not wait
@@ -29,6 +35,25 @@ export async function train({ json, quiet, action: _, ...input }: InvocationOf<"
     progress.close();
     Deno.removeSignalListener("SIGINT", interrupt);
   }
+}
+
+/** What a run would come to, as planned for this adapter. */
+async function announceTraining(options: TrainOptions, json: boolean): Promise<number> {
+  using device = await openTuned(options.cache);
+  const { plan, options: planned, problem } = planRun(options, device);
+  if (problem) throw new RangeError(problem);
+  const { reference, scored, referenceSteps, poolSize, steps, sampler, batch, compare, out, name } = options;
+  return announce({
+    computes: [
+      `build a pool of ${poolSize} pairs, or take it from the cache`,
+      reference || scored
+        ? `take the reference from ${reference ?? scored}`
+        : `train a reference for ${referenceSteps} steps, unless it is kept from an earlier run`,
+      ...[sampler, ...(compare ? [compare] : [])].map((arm) => `train ${steps} steps of ${batch} by ${arm}`),
+      `use: ${planLine(plan, planned.batch)}`,
+    ],
+    writes: [`${out}/<time>-${name}/`],
+  }, json);
 }
 
 /**

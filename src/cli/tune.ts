@@ -1,26 +1,40 @@
 import type { Device } from "../gpu/device.ts";
 import type { Tuned } from "../graph/tuner.ts";
 import { planRun } from "../run/arm_options.ts";
+import { withInitial } from "../run/initial.ts";
 import { keepTuning, keptTuning, openTuned, tuneMissing } from "../run/tuning.ts";
 import type { InvocationOf } from "./command_line.ts";
+import { cacheFolder } from "../data/cache.ts";
+import { announce } from "./dry_run.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { givenOptions } from "./train.ts";
 
 /** `superbatch tune`: measures the kernels of a training step, or shows or forgets what was measured. */
 export async function tune(
-  { show, reset, json, quiet, action: _, ...input }: InvocationOf<"tune">,
+  { show, reset, json, quiet, dryRun, action: _, ...input }: InvocationOf<"tune">,
 ): Promise<number> {
   // Nothing is drawn from a pool, so none is too small.
   const options = givenOptions({ ...input, poolSize: Number.MAX_SAFE_INTEGER });
   using device = await openTuned(options.cache);
+  if (dryRun && !show) {
+    const { plan, problem } = planRun(options, device);
+    if (problem) throw new RangeError(problem);
+    const work = reset
+      ? "forget what was tuned"
+      : `time the variants of ${plan.choices.length} choices, where not yet known,`;
+    return announce({
+      computes: [`${work} for ${device.adapter.description}`],
+      writes: [`the tuning in ${cacheFolder(options.cache)}`],
+    }, json);
+  }
   if (reset) {
     await keepTuning(device, [], options.cache);
     console.log(`Forgot what was tuned for ${device.adapter.description}`);
     return ExitCode.ok;
   }
   if (!show) {
-    const { plan, problem } = planRun(options, device);
+    const { plan, problem } = planRun(await withInitial(options), device);
     if (problem) throw new RangeError(problem);
     const progress = new Progress(undefined, quiet);
     try {

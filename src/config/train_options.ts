@@ -6,6 +6,7 @@
 
 import * as v from "valibot";
 import { type LossName, lossNames } from "../losses/contrastive.ts";
+import { type TowerName, towerNames } from "../models/fine_tuning.ts";
 import { preset, type PresetName, presetNames } from "../models/config.ts";
 import { precisions } from "../models/precision.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
@@ -55,6 +56,9 @@ const options = v.object({
   coarseShare: v.optional(v.nullable(share), null),
   preset: v.optional(presetName, "mini"),
   imageSize: v.optional(positive, 32),
+  init: v.optional(v.nullable(v.string()), null),
+  lock: v.optional(v.nullable(oneOf(towerNames as Names<TowerName>)), null),
+  layerDecay: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 1),
   microBatch: v.optional(
     v.nullable(v.union([v.literal("auto"), positive], "must be a whole number or auto")),
     null,
@@ -65,6 +69,11 @@ const options = v.object({
   compare: v.optional(v.nullable(sampler), null),
   out: v.optional(v.string(), "runs"),
   name: v.optional(v.string(), "train"),
+  pool: v.optional(v.nullable(v.string()), null),
+  curated: v.optional(v.nullable(v.string()), null),
+  test: v.optional(v.nullable(v.string()), null),
+  testShare: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 0.1),
+  dataMemory: v.optional(v.nullable(natural), null),
   poolSize: v.optional(positive, 20_000),
   inDomain: v.optional(share, 0.1),
   captionNoise: v.optional(share, 0),
@@ -114,10 +123,18 @@ function conflict(
     prefilter,
     referenceData,
     taskPairs,
+    init,
+    lock,
+    layerDecay,
+    pool,
+    curated,
+    test,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
   const scored = arms.some(({ scores }) => scores !== null);
+  const needed = curate !== null ||
+    arms.some(({ scores }) => scores?.some((name) => name !== "hard-learner"));
   const drawn = scored ? Math.round(batch / (1 - filterRatio)) : batch;
   const side = patch ?? preset(name).vision.patchSize;
   const own = samplers[sampler].scores;
@@ -155,21 +172,47 @@ function conflict(
   if (reference !== null && scoredFile !== null) {
     return `--reference and --scored name a reference each: give one of them`;
   }
-  if (referenceData === "task" && taskPairs > poolSize) {
+  if (pool === null && referenceData === "task" && taskPairs > poolSize) {
     return `--task-pairs ${taskPairs} is more than the ${poolSize} of the pool: lower it, or raise --pool-size`;
   }
   if (keep !== null && curate === null) {
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;
   }
   const kept = curate === null ? poolSize : keptPairs(poolSize, { keep, filterRatio });
-  if (drawn > kept && kept < poolSize) {
+  if (pool === null && (curated !== null || test !== null)) {
+    return `--${curated !== null ? "curated" : "test"} goes with --pool: name the data to learn from too`;
+  }
+  if (
+    pool !== null && curated === null && reference === null && scoredFile === null &&
+    referenceData === "curated" && needed
+  ) {
+    return "A pool of your own needs a reference: add --curated, or --reference, or --reference-data pool";
+  }
+  if (pool === null && drawn > kept && kept < poolSize) {
     return `A step draws ${drawn} examples, and --curate ${curate} leaves ${kept} of the pool: raise --keep, or lower the batch`;
   }
-  if (drawn > poolSize) {
+  if (pool === null && drawn > poolSize) {
     const ratio = scored ? ` at --filter-ratio ${filterRatio}` : "";
     return `A batch of ${batch}${ratio} draws ${drawn} examples a step, and the pool holds ${poolSize}: ` +
       `lower the ${scored ? "ratio" : "batch"} or raise --pool-size`;
   }
+  if (init === null && lock !== null) {
+    return `--lock ${lock} keeps a tower that was never trained: add --init FILE`;
+  }
+  if (init === null && layerDecay !== 1) {
+    return `--layer-decay ${layerDecay} spares layers that were never trained: add --init FILE`;
+  }
+  if (init !== null && referencePreset !== null) {
+    return `--reference-preset ${referencePreset} reads other captions than ${init}: leave it out, and the reference starts ` +
+      "from that file too";
+  }
+  if (coarseShare !== null && scorePatch === null && scoreDrop === 0) {
+    return `--coarse-share ${coarseShare} needs a coarser view: add --score-patch, such as ${
+      2 * side
+    }, or --score-drop`;
+  }
+  // With --init the sizes are those of the file, and checked against it.
+  if (init !== null) return null;
   if (imageSize % side !== 0 || imageSize % 2 !== 0) {
     return `--image-size ${imageSize} cannot be cut into patches of ${side} pixels: ` +
       "choose an even side, and with --patch a divisor of it";
@@ -180,11 +223,6 @@ function conflict(
   }
   if (scorePatch !== null && imageSize % scorePatch !== 0) {
     return `--score-patch ${scorePatch} does not divide --image-size ${imageSize}: choose a divisor of it`;
-  }
-  if (coarseShare !== null && scorePatch === null && scoreDrop === 0) {
-    return `--coarse-share ${coarseShare} needs a coarser view: add --score-patch, such as ${
-      2 * side
-    }, or --score-drop`;
   }
   return null;
 }

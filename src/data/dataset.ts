@@ -4,6 +4,8 @@
  * @module
  */
 
+import { chainPictures, pickPictures, type Pictures, picturesInMemory } from "./pictures.ts";
+
 /** n pairs with what is known about them. */
 export interface PairDataset {
   /** What messages call it. */
@@ -13,7 +15,7 @@ export interface PairDataset {
   /** Side of a picture in pixels, I. */
   readonly imageSize: number;
   /** [n, I, I, 3] RGB bytes, transparency on white. */
-  readonly pixels: Uint8Array<ArrayBuffer>;
+  readonly pictures: Pictures;
   /** [n] */
   readonly captions: readonly string[];
   /** [n] number of the concept, or −1. */
@@ -22,6 +24,10 @@ export interface PairDataset {
   readonly source: Uint8Array<ArrayBuffer>;
   /** Names of the sets that the pictures come from. */
   readonly sources: readonly string[];
+  /** [n] what the set itself calls each pair; left out where it has no names. */
+  readonly keys?: readonly string[];
+  /** Whether `inDomain` and `clean` say something, or stand at 1 because nobody knows. */
+  readonly flagged: boolean;
   /** [n] 1 where the picture belongs to the domain that is wanted. Never an input of selection; for the report. */
   readonly inDomain: Uint8Array<ArrayBuffer>;
   /** [n] 1 where the caption is the picture's own. Never an input of selection; for the report. */
@@ -38,8 +44,12 @@ export interface TokenisedDataset extends PairDataset {
 
 /** What {@link pairDataset} needs; what is left out counts as clean, in-domain and of one source. */
 export type PairDatasetInput =
-  & Pick<PairDataset, "name" | "imageSize" | "pixels" | "captions">
-  & Partial<Omit<PairDataset, "size" | "hash">>;
+  & Pick<PairDataset, "name" | "imageSize" | "captions">
+  & ({
+    /** [n, I, I, 3] RGB bytes. */
+    readonly pixels: Uint8Array<ArrayBuffer>;
+  } | Pick<PairDataset, "pictures">)
+  & Partial<Omit<PairDataset, "size" | "hash" | "pictures">>;
 
 /**
  * A data set from arrays.
@@ -48,7 +58,7 @@ export type PairDatasetInput =
  * @throws RangeError when there is no pair
  */
 export async function pairDataset(input: PairDatasetInput): Promise<PairDataset> {
-  const { name, imageSize, pixels, captions } = input;
+  const { name, imageSize, captions } = input, length = imageSize * imageSize * 3;
   const size = captions.length;
   if (size === 0) throw new RangeError(`The data set "${name}" is empty: give at least one pair`);
   const expect = (what: string, length: number, wanted: number) => {
@@ -56,7 +66,9 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
       throw new TypeError(`"${name}": ${what} has ${length} elements, expected ${wanted}`);
     }
   };
-  expect("pixels", pixels.length, size * imageSize * imageSize * 3);
+  if ("pixels" in input) expect("pixels", input.pixels.length, size * length);
+  const pictures = "pixels" in input ? picturesInMemory(input.pixels, length) : input.pictures;
+  expect("pictures", pictures.size * pictures.length, size * length);
   const full = {
     concept: input.concept ?? new Int32Array(size).fill(-1),
     source: input.source ?? new Uint8Array(size),
@@ -64,8 +76,20 @@ export async function pairDataset(input: PairDatasetInput): Promise<PairDataset>
     clean: input.clean ?? new Uint8Array(size).fill(1),
   };
   for (const [what, array] of Object.entries(full)) expect(what, array.length, size);
-  const hash = await hashPairs(pixels, captions);
-  return { name, size, imageSize, pixels, captions, sources: input.sources ?? [name], ...full, hash };
+  const hash = await hashPairs(pictures, captions);
+  const flagged = input.flagged ?? (input.inDomain !== undefined || input.clean !== undefined);
+  return {
+    name,
+    size,
+    imageSize,
+    pictures,
+    captions,
+    sources: input.sources ?? [name],
+    ...(input.keys ? { keys: input.keys } : {}),
+    flagged,
+    ...full,
+    hash,
+  };
 }
 
 /** Rows of a matrix, in the order given. */
@@ -82,17 +106,23 @@ export function pickRows<T extends Uint8Array | Uint32Array | Int32Array | Float
 }
 
 /** A part of a data set, in the order given. */
-export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
-  const part = await pairDataset({
+export async function pickPairs(data: PairDataset, pairs: Uint32Array): Promise<PairDataset> {
+  return await pairDataset({
     ...data,
-    pixels: pickRows(data.pixels, data.pixels.length / data.size, pairs),
+    pictures: pickPictures(data.pictures, pairs),
     captions: Array.from(pairs, (pair) => data.captions[pair]),
+    ...(data.keys ? { keys: Array.from(pairs, (pair) => data.keys![pair]) } : {}),
     concept: pickRows(data.concept, 1, pairs),
     source: pickRows(data.source, 1, pairs),
     inDomain: pickRows(data.inDomain, 1, pairs),
     clean: pickRows(data.clean, 1, pairs),
   });
-  return { ...part, tokens: pickRows(data.tokens, data.tokens.length / data.size, pairs) };
+}
+
+/** A part of a data set with its tokens, in the order given. */
+export async function subset(data: TokenisedDataset, pairs: Uint32Array): Promise<TokenisedDataset> {
+  const tokens = pickRows(data.tokens, data.tokens.length / data.size, pairs);
+  return { ...await pickPairs(data, pairs), tokens };
 }
 
 /**
@@ -119,7 +149,8 @@ export async function concatenate(one: TokenisedDataset, other: TokenisedDataset
   const pairs = await pairDataset({
     name: `${one.name} and ${other.name}`,
     imageSize: one.imageSize,
-    pixels: both(one.pixels, other.pixels),
+    flagged: one.flagged && other.flagged,
+    pictures: chainPictures(one.pictures, other.pictures),
     captions: [...one.captions, ...other.captions],
     sources,
     source: both(source(one), source(other)),
@@ -130,11 +161,19 @@ export async function concatenate(one: TokenisedDataset, other: TokenisedDataset
   return { ...pairs, tokens: both(one.tokens, other.tokens) };
 }
 
-async function hashPairs(pixels: Uint8Array<ArrayBuffer>, captions: readonly string[]): Promise<string> {
-  const text = new TextEncoder().encode(captions.join("\0"));
-  const bytes = new Uint8Array(pixels.length + text.length);
-  bytes.set(pixels);
-  bytes.set(text, pixels.length);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Pictures that are hashed at a time. */
+const HASHED = 4096;
+
+/** A hash of the hashes of a few thousand pictures each, and of the captions: so that not all need be in memory. */
+async function hashPairs(pictures: Pictures, captions: readonly string[]): Promise<string> {
+  const parts: Uint8Array[] = [];
+  const add = async (bytes: Uint8Array<ArrayBuffer>) => {
+    parts.push(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+  };
+  for (let first = 0; first < pictures.size; first += HASHED) {
+    await add(pictures.slice(first, Math.min(HASHED, pictures.size - first)));
+  }
+  await add(new TextEncoder().encode(captions.join("\0")));
+  const digest = await crypto.subtle.digest("SHA-256", await new Blob(parts as BlobPart[]).arrayBuffer());
+  return new Uint8Array(digest).toHex();
 }

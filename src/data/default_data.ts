@@ -351,8 +351,13 @@ function pack(data: DefaultData): Uint8Array {
   const tensors = new Map<string, SafetensorsTensor>();
   const texts: Record<string, unknown> = { packageVersions, concepts: data.concepts, notes: data.notes };
   for (const part of parts) {
-    const { name, imageSize, pixels, captions, sources, concept, source, inDomain, clean, size } = data[part];
-    tensors.set(`${part}.pixels`, { dtype: "U8", shape: [size, imageSize, imageSize, 3], data: pixels });
+    const { name, imageSize, pictures, captions, sources, concept, source, inDomain, clean, size } =
+      data[part];
+    tensors.set(`${part}.pixels`, {
+      dtype: "U8",
+      shape: [size, imageSize, imageSize, 3],
+      data: pictures.slice(0, size),
+    });
     tensors.set(`${part}.concept`, { dtype: "I32", shape: [size], data: concept });
     for (const [key, array] of Object.entries({ source, inDomain, clean })) {
       tensors.set(`${part}.${key}`, { dtype: "U8", shape: [size], data: array });

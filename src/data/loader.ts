@@ -5,7 +5,7 @@
  */
 
 import { permutation, Stream } from "../random/philox.ts";
-import type { TokenisedDataset } from "./dataset.ts";
+import { pickRows, type TokenisedDataset } from "./dataset.ts";
 
 /**
  * Draws super-batches without replacement within an epoch. What a step draws depends on the seed and the step alone.
@@ -55,17 +55,8 @@ export class SuperBatchLoader {
 
 /** Copies examples out of a data set: pixels [B, I, I, 3] and tokens [B, T]. */
 export function gatherBatch(
-  { pixels, tokens, size }: Pick<TokenisedDataset, "pixels" | "tokens" | "size">,
+  { pictures, tokens, size }: Pick<TokenisedDataset, "pictures" | "tokens" | "size">,
   indices: Uint32Array,
 ): { pixels: Uint8Array; tokens: Uint32Array } {
-  const picture = pixels.length / size, caption = tokens.length / size;
-  const batch = {
-    pixels: new Uint8Array(indices.length * picture),
-    tokens: new Uint32Array(indices.length * caption),
-  };
-  indices.forEach((index, row) => {
-    batch.pixels.set(pixels.subarray(index * picture, (index + 1) * picture), row * picture);
-    batch.tokens.set(tokens.subarray(index * caption, (index + 1) * caption), row * caption);
-  });
-  return batch;
+  return { pixels: pictures.gather(indices), tokens: pickRows(tokens, tokens.length / size, indices) };
 }

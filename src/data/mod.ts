@@ -18,8 +18,24 @@ export { decodeImage, MOST_PIXELS } from "./images/decode.ts";
 export { type Decoded, DecodePool, type DecodePoolOptions } from "./images/decode_pool.ts";
 export { ImageError, type RgbImage } from "./images/image.ts";
 export { type ImageFormat, type ImageInfo, readImageInfo } from "./images/image_info.ts";
-export { differenceHash, hammingDistance, nearCopies } from "./images/perceptual_hash.ts";
+export { type PictureHash, pictureHash, SimilarPictures } from "./similar_pictures.ts";
 export { clipPreprocessing, type Preprocessing, sigLipPreprocessing } from "./images/preprocessing.ts";
 export { resample, resizeImage } from "./images/resize.ts";
 export { gatherBatch, SuperBatchLoader } from "./loader.ts";
-export { encodeCaptions, loadTokenizer, type Tokenizer, trainTokenizer } from "./tokenizer.ts";
+export {
+  encodeCaptions,
+  importTokenizer,
+  type ImportTokenizerOptions,
+  loadTokenizer,
+  type Tokenizer,
+  trainTokenizer,
+} from "./tokenizer.ts";
+export { type LoadedPairs, type LoadOptions, loadPairs } from "./load_pairs.ts";
+export { type PairBlock, type ReadOptions, readPairs } from "./read_pairs.ts";
+export type { ColumnNames } from "./sources/names.ts";
+export { type OpenOptions, openSource } from "./sources/open_source.ts";
+export type { RemoteOptions } from "./sources/remote.ts";
+export { BadSample, type DataSource, type Shard, SourceError, type StoredPair } from "./sources/source.ts";
+export type { CaptionLayout } from "./tokenizer_file.ts";
+export { chainPictures, pickPictures, type Pictures, PicturesFile, picturesInMemory } from "./pictures.ts";
+export { type WriteOptions, writeWebDataset } from "./write_webdataset.ts";

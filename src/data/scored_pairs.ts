@@ -6,7 +6,8 @@
  */
 
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import { parquetWriteBuffer, type SchemaElement } from "hyparquet-writer";
+import { parquetWriteBuffer } from "hyparquet-writer";
+import { floatColumn, floatListColumn, matrixRows, rootElement, textColumn } from "./parquet_schema.ts";
 
 /** A data set as one reference sees it. */
 export interface ScoredPairs {
@@ -42,7 +43,6 @@ export const FORMAT = "superbatch scored pairs 1";
 export function encodeScored(pairs: ScoredPairs, path: string): Uint8Array {
   const { keys, captions, scores, header } = pairs, { width } = header;
   const row = (all: Float32Array, pair: number) => Array.from(all.subarray(pair * width, (pair + 1) * width));
-  const rows = (all: Float32Array) => keys.map((_, pair) => row(all, pair));
   if (isLines(path)) {
     const lines = keys.map((key, pair) =>
       JSON.stringify({
@@ -55,33 +55,21 @@ export function encodeScored(pairs: ScoredPairs, path: string): Uint8Array {
     );
     return new TextEncoder().encode([JSON.stringify(header), ...lines, ""].join("\n"));
   }
-  const required = { repetition_type: "REQUIRED" } as const;
-  const text = (name: string): SchemaElement => ({
-    name,
-    type: "BYTE_ARRAY",
-    converted_type: "UTF8",
-    ...required,
-  });
-  const list = (name: string): SchemaElement[] => [
-    { name, num_children: 1, converted_type: "LIST", ...required },
-    { name: "list", num_children: 1, repetition_type: "REPEATED" },
-    { name: "element", type: "FLOAT", ...required },
-  ];
   return new Uint8Array(parquetWriteBuffer({
     columnData: [
       { name: "key", data: [...keys] },
       { name: "caption", data: [...captions] },
       { name: "score", data: scores },
-      { name: "image", data: rows(pairs.image) },
-      { name: "text", data: rows(pairs.text) },
+      { name: "image", data: matrixRows(pairs.image, width) },
+      { name: "text", data: matrixRows(pairs.text, width) },
     ],
     schema: [
-      { name: "root", num_children: 5 },
-      text("key"),
-      text("caption"),
-      { name: "score", type: "FLOAT", ...required },
-      ...list("image"),
-      ...list("text"),
+      rootElement(5),
+      textColumn("key"),
+      textColumn("caption"),
+      floatColumn("score"),
+      ...floatListColumn("image"),
+      ...floatListColumn("text"),
     ],
     kvMetadata: [{ key: "superbatch", value: JSON.stringify(header) }],
   }));

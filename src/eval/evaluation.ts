@@ -30,6 +30,6 @@ export interface Evaluation {
   imageToText: RetrievalScore;
   /** Queries are captions, answers are pictures. */
   textToImage: RetrievalScore;
-  /** Each picture against every concept's prompts. */
-  zeroShot: ZeroShotScore;
+  /** Each picture against every class's prompts; left out where the pictures have no classes. */
+  zeroShot?: ZeroShotScore;
 }

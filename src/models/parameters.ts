@@ -10,6 +10,7 @@ import type { Graph } from "../graph/graph.ts";
 import { elementCount, type Shape, Tensor, type TensorStorage } from "../graph/tensor.ts";
 import { convert } from "../ops/convert.ts";
 import { copyInto } from "../ops/gather.ts";
+import type { OptimizedRange } from "../optim/adamw.ts";
 import { normal, Stream, uniform } from "../random/philox.ts";
 
 /** How a parameter starts. */
@@ -112,8 +113,14 @@ export class ParameterStore implements Disposable {
    *
    * In a graph whose activations are f16 the kernels of linear layers are too: a copy that the graph makes first, of
    * parameters that stay f32. Their gradients are f32.
+   *
+   * @param options.differentiable whether gradients flow to the parameters, or to which
    */
-  tensors(graph: Graph, { differentiable }: { differentiable: boolean }): ParameterTensors {
+  tensors(
+    graph: Graph,
+    { differentiable }: { differentiable: boolean | ((name: string) => boolean) },
+  ): ParameterTensors {
+    const flows = typeof differentiable === "boolean" ? () => differentiable : differentiable;
     const copies = graph.activations === "f16" ? this.#halfCopies(graph) : [];
     const tensors = new Map<string, Tensor>();
     for (const { name, shape } of this.specs) {
@@ -121,8 +128,8 @@ export class ParameterStore implements Disposable {
       tensors.set(
         name,
         copy
-          ? new Tensor(copy.storage, shape, copy.dtype, offsetBytes / 2, differentiable, name)
-          : graph.external(name, shape, this.range(name, "parameters"), { differentiable }),
+          ? new Tensor(copy.storage, shape, copy.dtype, offsetBytes / 2, flows(name), name)
+          : graph.external(name, shape, this.range(name, "parameters"), { differentiable: flows(name) }),
       );
     }
     return new ParameterTensors(tensors);
@@ -146,12 +153,12 @@ export class ParameterStore implements Disposable {
   }
 
   /**
-   * Ends a reverse walk: sees to it that every gradient lies in the flat buffers.
+   * Ends a reverse walk: sees to it that every gradient lies in the flat buffers, but of parameters that receive none.
    *
    * The last dispatch of a gradient is made to write there itself; only where other dispatches read it too (it is then
    * another tensor's gradient as well) is it copied.
    *
-   * @throws Error when a parameter received no gradient
+   * @throws Error when a parameter that is differentiable received no gradient
    */
   collectGradients(graph: Graph, tensors: ParameterTensors): void {
     const read = new Set<TensorStorage>();
@@ -159,6 +166,7 @@ export class ParameterStore implements Disposable {
       for (const { storage } of Object.values(reads)) read.add(storage);
     }
     for (const { name } of this.specs) {
+      if (!tensors.get(name).differentiable) continue;
       const gradient = graph.gradient(tensors.get(name));
       if (!gradient) throw new Error(`The parameter "${name}" received no gradient`);
       const range = this.range(name, "gradients");
@@ -166,6 +174,38 @@ export class ParameterStore implements Disposable {
       if (whole && !read.has(gradient.storage)) graph.place(gradient, range);
       else copyInto(graph, gradient, graph.external(`d ${name}`, gradient.shape, range));
     }
+  }
+
+  /**
+   * What the optimiser updates: runs of neighbouring parameters that learn equally fast.
+   *
+   * @param factor on the learning rate, by name; parameters of 0 are left out
+   */
+  optimized(factor: (name: string) => number): OptimizedRange[] {
+    const runs: { group: number; rate: number; from: number; to: number }[] = [];
+    this.groups.forEach(({ size }, group) => {
+      const held = this.specs.filter(({ name }) => this.#places.get(name)!.group === group);
+      held.forEach(({ name }, at) => {
+        const from = this.#places.get(name)!.offsetBytes, next = held[at + 1];
+        const to = next ? this.#places.get(next.name)!.offsetBytes : size * 4, rate = factor(name);
+        const last = runs.at(-1);
+        if (last && last.group === group && last.rate === rate) last.to = to;
+        else runs.push({ group, rate, from, to });
+      });
+    });
+    return runs.filter(({ rate }) => rate > 0).map(({ group, rate, from, to }) => {
+      const { decay, ...flat } = this.groups[group];
+      const part = ({ buffer }: BufferRange) => ({ buffer, offsetBytes: from, sizeBytes: to - from });
+      return {
+        decay,
+        rate,
+        size: (to - from) / 4,
+        parameters: part(flat.parameters),
+        gradients: part(flat.gradients),
+        firstMoment: part(flat.firstMoment),
+        secondMoment: part(flat.secondMoment),
+      };
+    });
   }
 
   /** Fills every parameter from its initialiser; the same seed gives the same bits. */
@@ -246,12 +286,17 @@ function expectBindable(specs: readonly ParameterSpec[], maxBindingBytes: number
   }
 }
 
-function initialValues(
+/**
+ * The first values of a parameter.
+ *
+ * @param parameter its number in the model
+ */
+export function initialValues(
   initializer: Initializer,
   size: number,
   seed: number,
   parameter: number,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   switch (initializer.kind) {
     case "constant":
       return new Float32Array(size).fill(initializer.value);

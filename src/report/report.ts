@@ -135,10 +135,9 @@ function describe(summary: RunSummary, config: Config): string {
     .filter(([arm]) => arm !== "reference")
     .map(([arm, evaluation]) => `${armName(arm)} ${percent(meanR5(evaluation))}`);
   return `A${model} dual encoder after ${steps} steps: ${whole(trainedExamples)} examples trained, ` +
-    `${
-      whole(drawnExamples)
-    } drawn${equal}. Recall among the first five, both ways averaged, on pictures by a ` +
-    `vendor that no training has seen: ${scores.join(", ")}. One run, one seed.`;
+    `${whole(drawnExamples)} drawn${equal}. Recall among the first five, both ways averaged, on ${
+      typeof config.pool === "string" ? "held-out pairs" : "pictures by a vendor that no training has seen"
+    }: ${scores.join(", ")}. One run, one seed.`;
 }
 
 function numbers(
@@ -147,7 +146,9 @@ function numbers(
   const cells = [
     [percent(evaluation.imageToText.r5), "image → text, R@5"],
     [percent(evaluation.textToImage.r5), "text → image, R@5"],
-    [percent(evaluation.zeroShot.top1), "zero-shot, top 1"],
+    evaluation.zeroShot
+      ? [percent(evaluation.zeroShot.top1), "zero-shot, top 1"]
+      : [evaluation.textToImage.meanRank.toFixed(3), "mean rank, 0.5 is chance"],
     [trainedExamples.toLocaleString("en"), `trained of ${drawnExamples.toLocaleString("en")} drawn`],
     [flop(flops.learnerTrain + flops.learnerScore), "learner: training and scoring"],
     [`${seconds.toFixed(0)} s`, adapter],
@@ -171,8 +172,12 @@ ${row("text → image R@1", ({ textToImage }) => percent(textToImage.r1))}
 ${row("text → image R@5", ({ textToImage }) => percent(textToImage.r5))}
 ${row("text → image MRR", ({ textToImage }) => textToImage.mrr.toFixed(3))}
 ${row("text → image mean rank", ({ textToImage }) => textToImage.meanRank.toFixed(3))}
-${row("zero-shot top 1", ({ zeroShot }) => percent(zeroShot.top1))}
-${row("zero-shot top 5", ({ zeroShot }) => percent(zeroShot.top5))}
+${
+    summary.evaluation.zeroShot
+      ? row("zero-shot top 1", ({ zeroShot }) => percent(zeroShot!.top1)) +
+        row("zero-shot top 5", ({ zeroShot }) => percent(zeroShot!.top5))
+      : ""
+  }
 </tbody></table></div>
 <p class="note">R@k: share found among the first k. MRR: mean of 1 / rank. Mean rank: 0 is best, 0.5 is chance.</p>`;
 }
@@ -230,11 +235,13 @@ function selectionCharts({ metrics, poolShares, config }: ReportInput): Chart[] 
     ...(pool === undefined ? {} : { level: { y: pool, label: "pool" } }),
   });
   return [
-    share(
-      "In-domain pictures among the selected",
-      ({ inDomainShare }) => inDomainShare,
-      poolShares?.inDomain,
-    ),
+    ...(poolShares
+      ? [share(
+        "In-domain pictures among the selected",
+        ({ inDomainShare }) => inDomainShare,
+        poolShares.inDomain,
+      )]
+      : []),
     ...(poolShares && poolShares.clean < 1
       ? [share("Captions that are the picture's own", ({ cleanShare }) => cleanShare, poolShares.clean)]
       : []),

@@ -35,8 +35,12 @@ export function evaluationTable(results: Readonly<Record<string, Evaluation>>): 
     row("               R@5", ({ imageToText }) => percent(imageToText.r5)),
     row("text → image   R@1", ({ textToImage }) => percent(textToImage.r1)),
     row("               R@5", ({ textToImage }) => percent(textToImage.r5)),
-    row("zero-shot      top 1", ({ zeroShot }) => percent(zeroShot.top1)),
-    row("               top 5", ({ zeroShot }) => percent(zeroShot.top5)),
+    ...(names.some((name) => results[name].zeroShot)
+      ? [
+        row("zero-shot      top 1", ({ zeroShot }) => zeroShot ? percent(zeroShot.top1) : "–"),
+        row("               top 5", ({ zeroShot }) => zeroShot ? percent(zeroShot.top5) : "–"),
+      ]
+      : []),
     row("mean rank", ({ textToImage }) => textToImage.meanRank.toFixed(3)) + "   (0 best, 0.5 chance)",
   ].join("\n");
 }

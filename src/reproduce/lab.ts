@@ -137,7 +137,7 @@ export class Lab implements Disposable {
       pickRows(all, all.length / pool.size, order);
     const { image, text, width, logitScale, logitBias } = reference.embeddings;
     const learned: HostEmbeddings = {
-      image: await learner.embedImages(rows(pool.pixels)),
+      image: await learner.embedImages(pool.pictures.gather(order)),
       text: await learner.embedTexts(rows(pool.tokens)),
       width: learner.config.embedding,
       ...await learner.logitScaleAndBias(),

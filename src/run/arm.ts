@@ -6,6 +6,7 @@
 
 import { highest, referenceScores } from "../curation/reference_score.ts";
 import { gatherBatch, SuperBatchLoader } from "../data/loader.ts";
+import type { TowerName } from "../models/fine_tuning.ts";
 import type { DualEncoder } from "../models/model.ts";
 import type { AdamWOptions } from "../optim/adamw.ts";
 import type { LossName } from "../losses/contrastive.ts";
@@ -23,6 +24,10 @@ export interface ArmOptions {
   readonly sampler: SamplerName;
   /** What the sampler goes by; its own default when left out. */
   readonly score?: ScoreName | null;
+  /** The tower that keeps its parameters; none when left out. */
+  readonly lock?: TowerName | null;
+  /** Factor on the learning rate from each layer to the one before it; 1 when left out. */
+  readonly layerDecay?: number;
   /** `sigmoid` when left out. */
   readonly loss?: LossName;
   /** Redraws of Gibbs sampling in a step. */
@@ -171,8 +176,7 @@ export async function trainArm(
         batchLearnability: mean((log) => log.batchLearnability!),
         drawEntropy: Array.from(drawEntropy!, (_, draw) => mean((log) => log.drawEntropy![draw])),
       }),
-      inDomainShare: inDomain / trained,
-      cleanShare: clean / trained,
+      ...(data.flagged ? { inDomainShare: inDomain / trained, cleanShare: clean / trained } : {}),
     };
   };
 
@@ -195,8 +199,7 @@ export async function trainArm(
         caption: data.captions[index],
         score: scores[place],
         order: order.get(place) ?? null,
-        inDomain: data.inDomain[index] === 1,
-        clean: data.clean[index] === 1,
+        ...(data.flagged ? { inDomain: data.inDomain[index] === 1, clean: data.clean[index] === 1 } : {}),
         source: data.sources[data.source[index]],
       })),
     });

@@ -12,14 +12,22 @@ import { misfit, planMicroBatch, planStep, type StepPlan } from "../train/plan.t
 import { countedModels, type SamplerName, samplers } from "../selection/samplers.ts";
 import type { Arm } from "../train/record.ts";
 import type { ArmOptions } from "./arm.ts";
+import type { InitialWeights } from "./initial.ts";
 
 /** Options whose micro-batch is a number by now. */
-export type PlannedOptions = Omit<TrainOptions, "microBatch"> & { readonly microBatch: number | null };
+export type PlannedOptions = Omit<TrainOptions, "microBatch"> & {
+  readonly microBatch: number | null;
+  /** What the model looks like that the run starts from; by the preset when left out. */
+  readonly initial?: Pick<InitialWeights, "config" | "key">;
+};
+
+/** What decides a run's data. */
+export type DataOptions = Omit<TrainOptions, "microBatch"> & Pick<PlannedOptions, "initial">;
 
 /** The model that a run trains. */
-export function modelConfig(
-  { preset: name, imageSize, batch, patch }: TrainOptions | PlannedOptions,
-): DualEncoderConfig {
+export function modelConfig(options: TrainOptions | PlannedOptions): DualEncoderConfig {
+  if ("initial" in options && options.initial) return options.initial.config;
+  const { preset: name, imageSize, batch, patch } = options;
   const config = preset(name);
   const { vision } = config;
   return {
@@ -61,6 +69,8 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     uniformShare,
     prefilter,
     beta2,
+    lock,
+    layerDecay,
   } = options;
   const sampler = arm === "reference" ? "uniform" : arm, score = armScore(sampler, options.score);
   const scored = samplers[sampler].scores !== null;
@@ -79,6 +89,8 @@ export function armOptions(options: PlannedOptions, arm: Arm): Omit<ArmOptions, 
     iterations,
     uniformShare,
     optimizer: { ...adamWDefaults, beta2 },
+    lock,
+    layerDecay,
     steps: arm === "reference" ? options.referenceSteps : options.steps,
     batch,
     superBatch: prefiltered ? Math.max(batch, Math.round(drawn * (1 - prefilter))) : drawn,
@@ -109,10 +121,14 @@ export interface RunPlan {
 /**
  * Plans the step of a run, and chooses its micro-batch when that is left to `auto`.
  *
+ * @param given.initial the model that the run starts from, if it starts from one
  * @param target the adapter that is planned for
  * @throws RangeError when `auto` finds no micro-batch that fits
  */
-export function planRun(given: TrainOptions, target: PlanTarget): RunPlan {
+export function planRun(
+  given: TrainOptions & Pick<PlannedOptions, "initial">,
+  target: PlanTarget,
+): RunPlan {
   const { microBatch, memory } = given, budget = memory ?? Infinity;
   const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
   const config = modelConfig(options);

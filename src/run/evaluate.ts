@@ -9,25 +9,29 @@ import { retrieval } from "../eval/retrieval.ts";
 import { promptEnsemble, zeroShot } from "../eval/zero_shot.ts";
 import type { DualEncoder } from "../models/model.ts";
 
-/** A test set, tokenised: n pairs and C concepts with P prompts each. */
+/** A test set, tokenised: n pairs, and C classes with P prompts each where the pictures have classes. */
 export interface TestSet {
   /** [n, I, I, 3] RGB bytes. */
   readonly pixels: Uint8Array;
   /** [n, T] token ids of the captions. */
   readonly tokens: Uint32Array;
-  /** [n] concept of each picture, 0 … C − 1. */
-  readonly labels: Int32Array;
-  /** [C·P, T] token ids of the prompts, those of a concept one after another. */
-  readonly promptTokens: Uint32Array;
-  /** P */
-  readonly prompts: number;
+  readonly classes?: {
+    /** [n] class of each picture, 0 … C − 1. */
+    readonly labels: Int32Array;
+    /** [C·P, T] token ids of the prompts, those of a class one after another. */
+    readonly promptTokens: Uint32Array;
+    /** P */
+    readonly prompts: number;
+  };
 }
 
-/** Retrieval both ways and zero-shot classification among all concepts. */
+/** Retrieval both ways, and zero-shot classification among the classes if there are any. */
 export async function evaluate(model: DualEncoder, test: TestSet, patchSize?: number): Promise<Evaluation> {
-  const width = model.config.embedding, count = test.labels.length;
+  const width = model.config.embedding, { classes } = test;
   const image = await model.embedImages(test.pixels, { patchSize });
   const text = await model.embedTexts(test.tokens);
-  const classes = promptEnsemble(await model.embedTexts(test.promptTokens), test.prompts, width);
-  return { ...retrieval(image, text, count, width), zeroShot: zeroShot(image, test.labels, classes) };
+  const scores = retrieval(image, text, image.length / width, width);
+  if (!classes) return scores;
+  const means = promptEnsemble(await model.embedTexts(classes.promptTokens), classes.prompts, width);
+  return { ...scores, zeroShot: zeroShot(image, classes.labels, means) };
 }

@@ -17,6 +17,7 @@ import { type ArmHooks, type ArmOptions, type ArmResult, InterruptedError, train
 import { armOptions, modelConfig, type PlannedOptions, referenceOptions } from "./arm_options.ts";
 import { evaluate } from "./evaluate.ts";
 import type { RunHooks } from "./hooks.ts";
+import type { InitialWeights } from "./initial.ts";
 import { readFileBytes } from "../storage/files.ts";
 import type { PreparedData } from "./prepare.ts";
 import { inferredSet } from "./reference_set.ts";
@@ -34,6 +35,8 @@ export interface Experiment {
   readonly hooks: RunHooks;
   readonly device: Device;
   readonly data: PreparedData;
+  /** The weights that models start from; random ones when left out. */
+  readonly initial?: InitialWeights | null;
   /** Where references and their embeddings are kept. */
   readonly files: KeptFiles;
   /** Receives what the arms report. */
@@ -53,7 +56,8 @@ export interface PreparedReference extends Disposable {
 }
 
 /** A new model of an experiment, or of its reference. */
-export function newModel({ device, data }: Experiment, options: PlannedOptions): DualEncoder {
+export function newModel({ device, data, initial }: Experiment, options: PlannedOptions): DualEncoder {
+  if (initial) return DualEncoder.from(device, initial, { trainable: true });
   return DualEncoder.create(device, modelConfig(options), {
     seed: options.seed,
     // A checkpoint without its tokenizer could not read a caption.
@@ -130,8 +134,10 @@ async function namedReference(experiment: Experiment, path: string): Promise<Pre
 /** Names the reference that these options train on these data: by all that decides its numbers. */
 export async function referenceKey(data: PreparedData, options: PlannedOptions): Promise<string> {
   const { referenceSteps: steps, batch, seed, learningRate, patch, warmUp, loss, beta2, precision } = options;
+  const { initial, lock, layerDecay } = options;
   return await contentKey({
     config: modelConfig(options),
+    ...(initial ? { initial: initial.key, lock, layerDecay } : {}),
     ...await setKey(data, options),
     // The same captions are other ids by another pool's tokenizer.
     tokenizer: data.tokenizerJson,

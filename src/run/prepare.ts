@@ -1,25 +1,43 @@
 /**
- * The data of the default experiment, tokenised and ready to train on.
+ * The data of a run, tokenised and ready to train on: the user's own, or the default experiment's.
  *
  * @module
  */
 
-import type { TrainOptions } from "../config/train_options.ts";
 import { conceptPrompts } from "../data/captions.ts";
 import type { PairDataset, TokenisedDataset } from "../data/dataset.ts";
-import { buildDefaultData, type DefaultData } from "../data/default_data.ts";
+import { buildDefaultData } from "../data/default_data.ts";
 import { encodeCaptions, loadTokenizer, trainTokenizer } from "../data/tokenizer.ts";
 import { preset, type TextConfig } from "../models/config.ts";
 import type { TestSet } from "./evaluate.ts";
+import type { DataOptions } from "./arm_options.ts";
 import type { RunHooks } from "./hooks.ts";
+import { loadOwnData } from "./own_data.ts";
+
+/** The sets of a run before their captions are token ids. */
+export interface RawData {
+  /** The curated set; null where there is none, and a reference is brought along. */
+  readonly reference: PairDataset | null;
+  /** The noisy pool. */
+  readonly pool: PairDataset;
+  /** Held out. */
+  readonly test: PairDataset;
+  /** The prompts of each class that `concept` counts; empty where the pictures have no classes. */
+  readonly prompts: readonly (readonly string[])[];
+  /** Texts whose nearest test pictures a report shows. */
+  readonly queries: readonly string[];
+  /** What the run folder notes beside sizes and hashes. */
+  readonly notes: object;
+  readonly attributions: readonly string[];
+}
 
 /** All that a run trains, selects and tests on. */
-export interface PreparedData {
-  /** The curated set. */
+export interface PreparedData extends Pick<RawData, "queries" | "attributions"> {
+  /** The curated set; the pool where there is none. */
   readonly reference: TokenisedDataset;
   /** The noisy pool. */
   readonly pool: TokenisedDataset;
-  /** The held-out vendor. */
+  /** Held out. */
   readonly test: TestSet & { readonly dataset: PairDataset };
   readonly tokenizerJson: string;
   readonly vocabulary: number;
@@ -29,14 +47,22 @@ export interface PreparedData {
   tokenisedBy(tokenizerJson: string, text: TextConfig): PreparedData;
   /** What the run folder notes: sizes, hashes, what was left out. */
   readonly description: Record<string, unknown>;
-  readonly attributions: readonly string[];
 }
 
-/** Builds (or takes from the cache) the data of the default experiment. */
+/** Loads the data that the options name, or builds (or takes from the cache) those of the default experiment. */
 export async function prepareData(
-  options: Omit<TrainOptions, "microBatch">,
+  options: DataOptions,
   hooks: RunHooks,
 ): Promise<PreparedData> {
+  const raw = options.pool === null ? await defaultData(options, hooks) : await loadOwnData(options, hooks);
+  const { text } = preset(options.preset);
+  const tokenizerJson = trainTokenizer([...raw.reference?.captions ?? [], ...raw.pool.captions], {
+    vocabularySize: text.vocabulary,
+  });
+  return tokenised(raw, tokenizerJson, text);
+}
+
+async function defaultData(options: DataOptions, hooks: RunHooks): Promise<RawData> {
   const data = await buildDefaultData({
     poolSize: options.poolSize,
     inDomainShare: options.inDomain,
@@ -49,48 +75,51 @@ export async function prepareData(
     cacheFolder: options.cache,
     onProgress: ({ stage, done, total }) => hooks.onProgress(stage, done, total),
   });
-  const { text } = preset(options.preset);
-  const tokenizerJson = trainTokenizer([...data.reference.captions, ...data.pool.captions], {
-    vocabularySize: text.vocabulary,
-  });
-  return tokenised(data, tokenizerJson, text);
+  return {
+    ...data,
+    prompts: data.concepts.map((concept) => conceptPrompts(concept)),
+    queries: ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"],
+  };
 }
 
 /** The sets with their captions as a tokenizer's ids. */
 function tokenised(
-  data: DefaultData,
+  data: RawData,
   tokenizerJson: string,
   { tokens: length, vocabulary }: TextConfig,
 ): PreparedData {
-  const { reference, pool, test, concepts, notes, attributions } = data;
+  const { pool, test, prompts, queries, notes, attributions } = data,
+    reference = data.reference ?? pool;
   const tokenizer = loadTokenizer(tokenizerJson);
   const encode = (captions: readonly string[]) => encodeCaptions(tokenizer, captions, length);
   const withTokens = (dataset: PairDataset): TokenisedDataset => ({
     ...dataset,
     tokens: encode(dataset.captions),
   });
-  const prompts = concepts.map((concept) => conceptPrompts(concept));
+  const noted = ({ size, hash }: PairDataset) => ({ size, hash });
   return {
     reference: withTokens(reference),
     pool: withTokens(pool),
     test: {
       dataset: test,
-      pixels: test.pixels,
+      pixels: test.pictures.slice(0, test.size),
       tokens: encode(test.captions),
-      labels: test.concept,
-      promptTokens: encode(prompts.flat()),
-      prompts: prompts[0].length,
+      ...(prompts.length > 0
+        ? {
+          classes: {
+            labels: test.concept,
+            promptTokens: encode(prompts.flat()),
+            prompts: prompts[0].length,
+          },
+        }
+        : {}),
     },
+    queries,
     tokenizerJson,
     vocabulary,
     encode,
     tokenisedBy: (json, text) => tokenised(data, json, text),
-    description: {
-      reference: { size: reference.size, hash: reference.hash },
-      pool: { size: pool.size, hash: pool.hash },
-      test: { size: test.size, hash: test.hash },
-      notes,
-    },
+    description: { reference: noted(reference), pool: noted(pool), test: noted(test), notes },
     attributions,
   };
 }

@@ -5,6 +5,7 @@
  */
 
 import type { KeptFiles } from "../data/cache.ts";
+import type { Pictures } from "../data/pictures.ts";
 import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from "../storage/safetensors.ts";
@@ -63,7 +64,7 @@ const PART = 8192;
 export async function referenceEmbeddings(
   reference: DualEncoder,
   data: {
-    readonly pixels: Uint8Array;
+    readonly pictures: Pictures;
     readonly tokens: Uint32Array;
     readonly size: number;
     readonly hash: string;
@@ -86,13 +87,13 @@ export async function referenceEmbeddings(
     let rows = keptEmbeddings(await files.read(file), file, count * width);
     if (!rows) {
       const progress = (done: number) => onProgress(2 * first + done, total);
-      const slice = <T extends Uint8Array | Uint32Array>(all: T) => {
-        const length = all.length / data.size;
-        return all.subarray(first * length, (first + count) * length) as T;
-      };
+      const tokens = data.tokens.length / data.size;
       rows = {
-        image: await reference.embedImages(slice(data.pixels), { patchSize, onProgress: progress }),
-        text: await reference.embedTexts(slice(data.tokens), {
+        image: await reference.embedImages(data.pictures.slice(first, count), {
+          patchSize,
+          onProgress: progress,
+        }),
+        text: await reference.embedTexts(data.tokens.subarray(first * tokens, (first + count) * tokens), {
           onProgress: (done) => progress(count + done),
         }),
         width,

@@ -33,7 +33,9 @@ export async function inferredSet(
   const examples = await taskExamples(data, options), { taskPairs: count, seed } = options;
   if (count === 0) return examples;
   const task = {
-    image: await model!.embedImages(examples.pixels, { patchSize: options.patch ?? undefined }),
+    image: await model!.embedImages(examples.pictures.slice(0, examples.size), {
+      patchSize: options.patch ?? undefined,
+    }),
     text: await model!.embedTexts(examples.tokens),
     width: embeddings.width,
   };

@@ -12,9 +12,10 @@ import { writeReport } from "../report/write_report.ts";
 import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
-import { modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
+import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
 import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
+import { type InitialWeights, withInitial } from "./initial.ts";
 import { prepareData } from "./prepare.ts";
 import { searchExamples } from "./search.ts";
 import { describeTuning, openTuned } from "./tuning.ts";
@@ -28,15 +29,15 @@ import { describeTuning, openTuned } from "./tuning.ts";
  * @throws Error of any stage; the run folder says that it failed
  */
 export async function runTraining(given: TrainOptions, hooks: RunHooks): Promise<RunSummary> {
-  const started = performance.now();
+  const started = performance.now(), wanted = await withInitial(given);
   using device = await openTuned(given.cache);
   hooks.log(`Adapter: ${device.adapter.description}`);
-  const { options, plan, problem } = planRun(given, device);
+  const { options, plan, problem } = planRun(wanted, device);
   if (problem) throw new RangeError(problem);
   hooks.log(planLine(plan, options.batch));
   const folder = await createRunFolder(options.out, options.name);
   try {
-    const summary = await runStages(options, hooks, device, folder, started);
+    const summary = await runStages(options, hooks, device, folder, started, wanted.initial ?? null);
     await folder.finish(summary);
     return summary;
   } catch (error) {
@@ -51,21 +52,28 @@ async function runStages(
   device: Device,
   folder: RunFolder,
   started: number,
+  initial: InitialWeights | null,
 ): Promise<RunSummary> {
-  const data = await prepareData(options, stoppable(hooks));
+  const drawn = await prepareData(options, stoppable(hooks));
+  checkPool(options, drawn.pool.size);
+  // Captions are read as the weights read them.
+  const data = initial ? drawn.tokenisedBy(initial.notes.tokenizer, initial.config.text) : drawn;
+  checkPool(options, data.pool.size);
   const experiment: Experiment = {
     options,
     hooks,
     device,
     data,
+    initial,
     files: cacheFiles(options.cache),
     record: {
       onMetrics: (line) => folder.appendMetrics(line),
       onSnapshot: (snapshot) => folder.appendSnapshot(snapshot),
     },
   };
+  const { initial: _, ...chosen } = options;
   const resolved = {
-    ...options,
+    ...chosen,
     model: modelConfig(options),
     data: data.description,
     adapter: device.adapter.description,
@@ -74,8 +82,13 @@ async function runStages(
   await folder.writeConfig(resolved);
   await folder.writeFile("tokenizer.json", data.tokenizerJson);
 
-  using reference = await prepareReference(experiment);
-  const curated = await curatePool(experiment, reference.embeddings);
+  const counts = (sampler: SamplerName) =>
+    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
+  const compared = options.compare !== null && counts(options.compare);
+  using reference = counts(options.sampler) || compared ? await prepareReference(experiment) : null;
+  const curated = reference
+    ? await curatePool(experiment, reference.embeddings)
+    : { experiment, embeddings: null };
   using learner = newModel(experiment, options);
   const result = await runArm(curated.experiment, learner, options.sampler, curated.embeddings);
   await folder.writeFile("learner.safetensors", await learner.save());
@@ -92,14 +105,11 @@ async function runStages(
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
-  if (reference.model) await folder.writeFile("reference.safetensors", await reference.model.save());
-  const counts = (sampler: SamplerName) =>
-    options.curate !== null || countedModels(armScore(sampler, options.score)).reference;
-  const compared = options.compare !== null && counts(options.compare);
+  if (reference?.model) await folder.writeFile("reference.safetensors", await reference.model.save());
   const flops: FlopCount = {
     ...result.flops,
-    referenceTrain: counts(options.sampler) || compared ? reference.flops.train : 0,
-    referenceScore: counts(options.sampler) ? reference.flops.score : 0,
+    referenceTrain: reference?.flops.train ?? 0,
+    referenceScore: reference?.flops.score ?? 0,
   };
   const summary: RunSummary = {
     run: folder.path,
@@ -113,32 +123,44 @@ async function runStages(
     flops,
     loss: result.loss,
     evaluation: result.last.evaluation!,
-    ...(reference.evaluation ? { reference: reference.evaluation } : {}),
+    ...(reference?.evaluation ? { reference: reference.evaluation } : {}),
     ...(compare ? { compare } : {}),
   };
   hooks.onProgress("report", 0, 0);
-  const length = data.pool.pixels.length / data.pool.size;
   const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
   const { pool } = curated.experiment.data;
   await writeReport(folder, summary, resolved, {
-    picture: (index) => pool.pixels.subarray(index * length, (index + 1) * length),
+    picture: (index) => pool.pictures.slice(index, 1),
     imageSize: pool.imageSize,
-    searches: await searchExamples(learner, data, reportQueries, { patchSize: options.patch ?? undefined }),
-    poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) },
+    searches: await searchExamples(learner, data, data.queries, { patchSize: options.patch ?? undefined }),
+    ...(pool.flagged ? { poolShares: { inDomain: share(pool.inDomain), clean: share(pool.clean) } } : {}),
     attributions: data.attributions,
     command: commandFor(options),
   });
   return summary;
 }
 
-const reportQueries = ["red heart", "smiling face", "dog", "airplane", "pizza", "moon"];
+/** Refuses a pool that is smaller than what a step draws, before minutes of work. */
+function checkPool(options: PlannedOptions, size: number): void {
+  const arms = [options.sampler, ...(options.compare ? [options.compare] : [])];
+  const most = Math.max(...arms.map((arm) => {
+    const { superBatch, drawn = superBatch } = armOptions(options, arm);
+    return drawn;
+  }));
+  if (most > size) {
+    throw new RangeError(
+      `A step draws ${most} examples, and the pool holds ${size}: lower --batch or --filter-ratio, or give more data`,
+    );
+  }
+}
 
 /** The command that makes the same run: every option that is not at its default. */
 function commandFor(options: PlannedOptions): string {
   const defaults: Record<string, unknown> = trainOptions({});
   const flags = Object.entries(options)
     .filter(([name, value]) =>
-      value !== defaults[name] && value !== null && name !== "out" && name !== "name"
+      value !== defaults[name] && value !== null && !["out", "name", "initial"].includes(name) &&
+      !(name === "imageSize" && options.init !== null)
     )
     .map(([name, value]) => {
       const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

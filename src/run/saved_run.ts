@@ -6,14 +6,17 @@
 
 import { type TrainOptions, trainOptions } from "../config/train_options.ts";
 import type { Device } from "../gpu/device.ts";
+import type { DualEncoderConfig } from "../models/config.ts";
 import { DualEncoder } from "../models/model.ts";
 import { readFileBytes } from "../storage/files.ts";
 import type { RunRecord } from "../report/run_folder.ts";
+import type { PlannedOptions } from "./arm_options.ts";
 
-/** The options that a run was made with. */
-export function savedOptions({ config }: RunRecord): TrainOptions {
-  const { model: _model, data: _data, ...options } = config;
-  return trainOptions(options);
+/** The options that a run was made with, and the model that it started from, if it started from one. */
+export function savedOptions({ config }: RunRecord): TrainOptions & Pick<PlannedOptions, "initial"> {
+  const { model, data: _data, ...options } = config, resolved = trainOptions(options);
+  if (resolved.init === null) return resolved;
+  return { ...resolved, initial: { config: model as DualEncoderConfig, key: "" } };
 }
 
 /**

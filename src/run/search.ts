@@ -22,8 +22,8 @@ export async function searchExamples(
   { count = 8, patchSize }: { count?: number; patchSize?: number } = {},
 ): Promise<SearchResult[]> {
   const { dataset } = test;
-  const width = model.config.embedding, length = dataset.pixels.length / dataset.size;
-  const images = await model.embedImages(dataset.pixels, { patchSize });
+  const width = model.config.embedding;
+  const images = await model.embedImages(dataset.pictures.slice(0, dataset.size), { patchSize });
   const texts = await model.embedTexts(encode(queries));
   return queries.map((query, row) => ({
     query,
@@ -31,7 +31,7 @@ export async function searchExamples(
       .map(({ index, score }) => ({
         caption: dataset.captions[index],
         score,
-        pixels: dataset.pixels.subarray(index * length, (index + 1) * length),
+        pixels: dataset.pictures.slice(index, 1),
       })),
   }));
 }

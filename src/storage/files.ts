@@ -29,6 +29,15 @@ export class FileError extends Error {
   }
 }
 
+/** What a file holds: bytes, whole or in pieces, or text. */
+export type FileContent = Uint8Array | string | readonly Uint8Array[];
+
+/** The pieces of what a file holds. */
+export function piecesOf(content: FileContent): readonly Uint8Array[] {
+  if (typeof content === "string") return [new TextEncoder().encode(content)];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
 /**
  * Writes a file in one stroke: a temporary file in the same folder, flushed, then renamed. Another program sees the
  * old file or the new one, never half of it; when it fails, the old file stays and nothing is left behind.
@@ -36,12 +45,13 @@ export class FileError extends Error {
  * @param path the file; its folder must exist
  * @throws FileError when the folder is missing, read-only or full, or the path is a folder
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID().slice(0, 8)}.tmp`);
   try {
     using file = await Deno.open(temporary, { write: true, createNew: true });
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    for (const bytes of piecesOf(content)) {
+      for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    }
     await file.sync();
   } catch (cause) {
     await Deno.remove(temporary).catch(() => {});

@@ -12,10 +12,11 @@ import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
 import { countedModels, type SamplerName, samplerScore } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
 import type { Precision } from "../models/precision.ts";
+import { type FineTuning, towerNames } from "../models/fine_tuning.ts";
 import type { StepOptions } from "./step.ts";
 
 /** Settings of a training. */
-export interface TrainerOptions {
+export interface TrainerOptions extends FineTuning {
   /** Updates of the whole training; the schedule ends with them. */
   readonly steps: number;
   /** Examples trained in a step, b. */
@@ -123,6 +124,8 @@ export function resolveTrainerOptions(
     recompute: false,
     loss: "sigmoid" as const,
     optimizer: adamWDefaults,
+    lock: null,
+    layerDecay: 1,
     ...given(options),
   };
   const full = { ...chosen, score: samplerScore(chosen.sampler, options.score) };
@@ -143,6 +146,12 @@ export function resolveTrainerOptions(
   }
   if (!(full.scoreDrop >= 0 && full.scoreDrop < 1)) {
     throw new RangeError(`The share of dropped patches is ${full.scoreDrop}: give 0 or more, below 1`);
+  }
+  if (full.lock !== null && !towerNames.includes(full.lock)) {
+    throw new RangeError(`There is no tower "${full.lock}" to lock: choose one of ${towerNames.join(", ")}`);
+  }
+  if (!(full.layerDecay > 0 && full.layerDecay <= 1)) {
+    throw new RangeError(`The layer decay is ${full.layerDecay}: give a number above 0, up to 1`);
   }
   for (const name of ["learningRate", "gain"] as const) {
     if (!Number.isFinite(full[name])) {

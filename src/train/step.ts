@@ -27,10 +27,11 @@ import type { Selection } from "../selection/selection.ts";
 import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
 import { expectPrecision, type Precision } from "../models/precision.ts";
+import { type FineTuning, learningRateFactor } from "../models/fine_tuning.ts";
 import { maxSegments } from "./token_index.ts";
 
 /** What decides the shapes and rules of a step. */
-export interface StepOptions extends CoTraining {
+export interface StepOptions extends CoTraining, FineTuning {
   readonly config: DualEncoderConfig;
   /** Examples drawn, S. */
   readonly superBatch: number;
@@ -184,7 +185,11 @@ export function recordStep(
     logitBias: external("referenceBias", [1]),
   };
   const step = external("step", [STEP_BYTES / 4], "u32");
-  const parameters = graph.phase("convert", () => learner.tensors(graph, { differentiable: true }));
+  const factor = (parameter: string) => learningRateFactor(parameter, config, options);
+  const parameters = graph.phase(
+    "convert",
+    () => learner.tensors(graph, { differentiable: (parameter) => factor(parameter) > 0 }),
+  );
 
   const counted = countedModels(score);
   const scored = counted.learner
@@ -240,7 +245,7 @@ export function recordStep(
     learner.collectGradients(graph, parameters);
     return loss;
   });
-  const clip = graph.phase("update", () => adamW(graph, learner.groups, step, options.optimizer));
+  const clip = graph.phase("update", () => adamW(graph, learner.optimized(factor), step, options.optimizer));
   graph.phase(
     "record",
     () => record(graph, { step, loss, clip, parameters, selection, scalars, indices, entropies }),

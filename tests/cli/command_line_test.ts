@@ -23,8 +23,9 @@ Deno.test("train takes every option by its name", () => {
     "train",
     ..."--steps 20 --seed 3 --batch 32 --filter-ratio 0.8 --chunks 4 --gain 10 --sampler joint --patch 8"
       .split(" "),
-    ..."--preset mini --image-size 16 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
+    ..."--preset mini --image-size 16 --init i --lock text --layer-decay 0.75 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
+    ..."--pool p --curated c --test t --test-share .25 --data-memory 1GiB".split(" "),
     ..."--task-examples 5 --task-pairs 0".split(" "),
     ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
@@ -69,6 +70,9 @@ Deno.test("train takes every option by its name", () => {
     memory: 8 * 2 ** 30,
     preset: "mini",
     imageSize: 16,
+    init: "i",
+    lock: "text",
+    layerDecay: 0.75,
     out: "o",
     name: "n",
     compare: "uniform",
@@ -76,6 +80,11 @@ Deno.test("train takes every option by its name", () => {
     inDomain: 0.2,
     captionNoise: 0.1,
     prefilter: 0.5,
+    pool: "p",
+    curated: "c",
+    test: "t",
+    testShare: 0.25,
+    dataMemory: 2 ** 30,
     taskExamples: 5,
     taskPairs: 0,
     duplicates: 0.25,
@@ -85,6 +94,7 @@ Deno.test("train takes every option by its name", () => {
     learningRate: 1e-3,
     warmUp: 0,
     cache: "c",
+    dryRun: false,
     json: true,
     quiet: true,
   });

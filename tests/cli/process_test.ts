@@ -29,6 +29,8 @@ Deno.test("help is printed by every command, with the exit codes", async () => {
     "plan",
     "eval",
     "search",
+    "import",
+    "export",
     "select",
     "score",
     "curate",

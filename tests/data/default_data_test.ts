@@ -16,8 +16,7 @@ const stages = new Set<string>();
 const data = await buildDefaultData({ ...options, onProgress: ({ stage }) => stages.add(stage) });
 const { reference, pool, test, concepts, notes } = data;
 const sum = (flags: Uint8Array) => flags.reduce((total, flag) => total + flag, 0);
-const picture = ({ pixels }: PairDataset, at: number) =>
-  pixels.subarray(at * 32 * 32 * 3, (at + 1) * 32 * 32 * 3);
+const picture = ({ pictures }: PairDataset, at: number) => pictures.slice(at, 1);
 
 Deno.test("the three sets have their sizes, vendors and concepts", () => {
   assert.ok(concepts.length > 1600 && concepts.every(({ group }) => group !== "Flags"));
@@ -54,7 +53,12 @@ Deno.test("captions of unclean pairs belong to other concepts, those of clean on
 
 Deno.test("the cache, and a new build where the cache is damaged, give the same data", async () => {
   const fromCache = await buildDefaultData(options);
-  assert.deepEqual(fromCache, data);
+  for (const part of ["reference", "pool", "test"] as const) {
+    const { pictures: kept, ...others } = fromCache[part], { pictures, ...built } = data[part];
+    assert.deepEqual(others, built);
+    assert.deepEqual(kept.slice(0, kept.size), pictures.slice(0, pictures.size));
+  }
+  assert.deepEqual([fromCache.concepts, fromCache.notes], [concepts, notes]);
   const file = [...Deno.readDirSync(cacheFolder)].find(({ name }) => name.startsWith("data"))!.name;
   await Deno.truncate(`${cacheFolder}/${file}`, 5000);
   const rebuilt = await buildDefaultData(options);

@@ -1,3 +1,4 @@
+import { picturesInMemory } from "../../src/data/pictures.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { gatherBatch, SuperBatchLoader } from "../../src/data/loader.ts";
@@ -57,7 +58,10 @@ Deno.test("a super-batch larger than the data set is refused", () => {
 Deno.test("a batch is gathered in the order of its indices", () => {
   const pixels = Uint8Array.from({ length: 4 * 3 }, (_, i) => i);
   const tokens = Uint32Array.from({ length: 4 * 2 }, (_, i) => 10 * i);
-  const batch = gatherBatch({ pixels, tokens, size: 4 }, Uint32Array.of(3, 0, 3));
+  const batch = gatherBatch(
+    { pictures: picturesInMemory(pixels, pixels.length / 4), tokens, size: 4 },
+    Uint32Array.of(3, 0, 3),
+  );
   assert.deepEqual([...batch.pixels], [9, 10, 11, 0, 1, 2, 9, 10, 11]);
   assert.deepEqual([...batch.tokens], [60, 70, 0, 10, 60, 70]);
 });

@@ -111,17 +111,22 @@ Deno.test("train, eval and search: results on stdout, everything in the folder, 
       ...new TextEncoder().encode("PNG"),
     ]);
 
-    // Another sampler, beside a kept reference that is damaged: it is trained anew.
+    // Another sampler that needs no reference: none is trained, though the kept one is damaged.
     for (const { name } of Deno.readDirSync(`${folder}/cache`)) {
       if (name.startsWith("reference-")) await Deno.truncate(`${folder}/cache/${name}`, 600_000);
     }
     const uniform = await superbatch(tinyTraining(folder, "--sampler", "uniform", "--name", "uniform"));
     assert.equal(uniform.code, 0, uniform.error);
-    assert.match(uniform.error, /train the reference.*2\/2/);
+    assert.ok(!uniform.error.includes("reference"));
     assert.match(uniform.out, /16 examples trained of 16 drawn in 2 steps/);
     const unscored = runFolders(folder).find((path) => path.endsWith("-uniform"))!;
-    assert.ok(!files(unscored).includes("selection.jsonl"));
+    assert.ok(!files(unscored).some((name) => name === "selection.jsonl" || name.startsWith("reference")));
     assert.deepEqual(learner(unscored), await Deno.readFile(`${run}/uniform.safetensors`));
+
+    // A damaged one is trained anew where it counts.
+    const top = await superbatch(tinyTraining(folder, "--sampler", "top-k"));
+    assert.equal(top.code, 0, top.error);
+    assert.match(top.error, /train the reference.*2\/2/);
 
     // Other scores and samplers, with the other loss: no reference counts in the first arm, one does in the second.
     const hard = await superbatch(tinyTraining(

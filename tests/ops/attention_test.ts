@@ -86,6 +86,7 @@ interface SelfCase {
   readonly size: readonly [examples: number, tokens: number, heads: number, headWidth: number];
   readonly deviation?: number;
   readonly mask?: string;
+  readonly causal?: boolean;
 }
 
 // Compiling takes the time, so cases share head widths.
@@ -102,6 +103,10 @@ const selfCases: SelfCase[] = [
   { size: [2, 5, 2, 8], deviation: 10 },
   { size: [1, 70, 1, 8], deviation: 10 },
   { size: [3, 5, 2, 8], mask: "11000 00000 01010" },
+  { size: [3, 5, 2, 8], causal: true },
+  { size: [2, 65, 3, 12], causal: true },
+  { size: [1, 130, 1, 64], causal: true },
+  { size: [2, 77, 2, 8], causal: true, mask: `${"1".repeat(77)} 1${"0".repeat(75)}1` },
   // Padded text; nothing in a text; first tiles without a key.
   {
     size: [3, 70, 1, 8],
@@ -109,21 +114,23 @@ const selfCases: SelfCase[] = [
   },
 ];
 
-for (const { size: [examples, tokens, heads, headWidth], deviation = 1, mask: pattern } of selfCases) {
+for (
+  const { size: [examples, tokens, heads, headWidth], deviation = 1, mask: pattern, causal } of selfCases
+) {
   const name =
     `self-attention of ${examples} × ${tokens} tokens, ${heads} heads of ${headWidth}, deviation ${deviation}` +
-    (pattern ? ", masked" : "");
+    (pattern ? ", masked" : "") + (causal ? ", causal" : "");
   Deno.test({ name, ...sharesDevice }, async (t) => {
     const width = heads * headWidth;
     const qkv = randomInput(1, [examples * tokens, 3 * width], deviation);
     const [q, k, v] = [0, 1, 2].map((part) => columns(qkv.data, 3 * width, part * width, width));
     const mask = pattern === undefined ? undefined : maskInput(pattern);
-    const size: AttentionSize = { examples, queries: tokens, keys: tokens, heads, width };
+    const size: AttentionSize = { examples, queries: tokens, keys: tokens, heads, width, causal };
     await everyVariant(t, { ...size, headWidth, sharedQueries: false }, (variant) =>
       checkOp({
         sums: false,
         inputs: { qkv, ...mask && { mask } },
-        op: (graph, t) => selfAttention(graph, t.qkv, { examples, heads, mask: t.mask, variant }),
+        op: (graph, t) => selfAttention(graph, t.qkv, { examples, heads, mask: t.mask, causal, variant }),
         reference: (dy) => {
           const { out, dq, dk, dv } = expected({ q, k, v, mask: mask?.data }, dy, size);
           // Scores are sums of headWidth products around deviation²: an error there scales the weights.

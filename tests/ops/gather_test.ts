@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { copyInto, gatherRows, lastTokens, mergeRows, takeRows } from "../../src/ops/gather.ts";
+import {
+  chosenTokens,
+  copyInto,
+  firstTokens,
+  gatherRows,
+  lastTokens,
+  mergeRows,
+  takeRows,
+} from "../../src/ops/gather.ts";
 import { sharesDevice } from "../gpu/device.ts";
 import { lastToken, lastTokenBackward } from "../reference/last_token.ts";
 import { checkOp } from "./check_op.ts";
@@ -89,6 +97,45 @@ for (
 }
 
 for (const [batch, tokens, width] of [[1, 1, 1], [3, 5, 7], [65, 3, 4], [8, 16, 192]]) {
+  const places = Array.from({ length: batch }, (_, b) => b * 7 % tokens);
+  const taken = (x: ArrayLike<number>, place: (b: number) => number) =>
+    Float64Array.from(
+      { length: batch * width },
+      (_, at) => x[(Math.floor(at / width) * tokens + place(Math.floor(at / width))) * width + at % width],
+    );
+  const spread = (dy: ArrayLike<number>, place: (b: number) => number) => {
+    const dx = new Float64Array(batch * tokens * width);
+    Array.from(dy).forEach((value, at) => {
+      const b = Math.floor(at / width);
+      dx[(b * tokens + place(b)) * width + at % width] = value;
+    });
+    return dx;
+  };
+  Deno.test({ name: `first token of [${batch}, ${tokens}, ${width}]`, ...sharesDevice }, async () => {
+    const x = randomInput(1, [batch * tokens, width]);
+    await checkOp({
+      inputs: { x },
+      op: (graph, t) => firstTokens(graph, t.x, tokens),
+      reference: (dy) => ({
+        output: { value: taken(x.data, () => 0), reduction: 1 },
+        gradients: { x: { value: spread(dy, () => 0), reduction: 1 } },
+      }),
+    });
+  });
+
+  Deno.test({ name: `one token each of [${batch}, ${tokens}, ${width}]`, ...sharesDevice }, async () => {
+    const x = randomInput(1, [batch * tokens, width]);
+    const rows = { shape: [batch], data: Uint32Array.from(places, (place, b) => b * tokens + place) };
+    await checkOp({
+      inputs: { x, rows },
+      op: (graph, t) => chosenTokens(graph, t.x, t.rows),
+      reference: (dy) => ({
+        output: { value: taken(x.data, (b) => places[b]), reduction: 1 },
+        gradients: { x: { value: spread(dy, (b) => places[b]), reduction: 1 } },
+      }),
+    });
+  });
+
   Deno.test({ name: `last token of [${batch}, ${tokens}, ${width}]`, ...sharesDevice }, async () => {
     const x = randomInput(1, [batch * tokens, width]);
     await checkOp({

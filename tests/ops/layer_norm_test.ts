@@ -48,6 +48,30 @@ for (
   );
 }
 
+for (const teams of Object.keys(targets)) {
+  Deno.test({ name: `layer norm with CLIP's ε of 1e-5, ${teams}`, ...sharesDevice }, async () => {
+    const epsilon = 1e-5;
+    // So small that ε counts.
+    const x = randomInput(1, [9, 20], 3e-3), weight = randomInput(2, [20]), bias = randomInput(3, [20]);
+    await checkOp({
+      target: targets[teams],
+      inputs: { x, weight, bias },
+      op: (graph, t) => layerNorm(graph, t.x, t.weight, t.bias, { epsilon }),
+      reference: (dy) => {
+        const { dx, dweight, dbias } = layerNormBackward(x.data, weight.data, dy, epsilon);
+        return {
+          output: { value: expected(x.data, weight.data, bias.data, epsilon).y, reduction: 20, scale: 4 },
+          gradients: {
+            x: { value: dx, reduction: 20 },
+            weight: { value: dweight, reduction: 9, scale: 4 },
+            bias: { value: dbias, reduction: 9, scale: 4 },
+          },
+        };
+      },
+    });
+  });
+}
+
 Deno.test("layer norm refuses a weight of another width", () => {
   const graph = new Graph(), x = graph.temporary("x", [3, 4]), weight = graph.temporary("weight", [5]);
   assert.throws(() => layerNorm(graph, x, weight, weight), {

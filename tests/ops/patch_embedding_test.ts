@@ -64,6 +64,42 @@ for (const { image, patch, storedImage, storedPatch, examples, width } of cases)
   });
 }
 
+const clip = { mean: [0.48, 0.45, 0.4], std: [0.27, 0.26, 0.28] } as const;
+for (const [image, patch] of [[8, 4], [6, 3], [6, 2]]) {
+  const name = `patches of ${patch} from ${image} pixels, each channel normalised by itself, without a bias`;
+  Deno.test({ name, ...sharesDevice }, async () => {
+    const { bytes, words } = picture(2, image), tokens = (image / patch) ** 2, width = 8;
+    const kernel = randomInput(1, [patch ** 2 * 3, width]), position = randomInput(3, [tokens, width]);
+    const host = {
+      kernel: Float64Array.from(kernel.data),
+      bias: new Float64Array(width),
+      position: Float64Array.from(position.data),
+    };
+    await checkOp({
+      inputs: { pixels: { shape: [2, words.length / 2], data: words }, kernel, position },
+      op: (graph, t) =>
+        embedPatches(
+          graph,
+          t.pixels,
+          { kernel: t.kernel, bias: null, position: t.position },
+          image,
+          patch,
+          clip,
+        ),
+      reference: (dy) => {
+        const { dkernel, dposition } = embedPatchesBackward(bytes, host, dy, image, patch, clip);
+        return {
+          output: { value: expected(bytes, host, image, patch, clip), reduction: patch ** 2 * 3, scale: 8 },
+          gradients: {
+            kernel: { value: dkernel, reduction: 2 * tokens, scale: 8 },
+            position: { value: dposition, reduction: 2 },
+          },
+        };
+      },
+    });
+  });
+}
+
 Deno.test("the resize matrices give what NumPy's pinv and PyTorch's interpolate give", async () => {
   type Resize = { from: number; to: number; input: number[]; output: number[] };
   const path = new URL("../fixtures/pi_resize.json", import.meta.url);

@@ -19,6 +19,8 @@ export interface AttentionSize {
   readonly keys: number;
   readonly heads: number;
   readonly width: number;
+  /** Query t attends to the keys 0 … t only. */
+  readonly causal?: boolean;
   /** Every example uses the same queries, such as a pooling probe. */
   readonly sharedQueries?: boolean;
 }
@@ -42,7 +44,7 @@ function* rows({ q, k, mask }: AttentionInputs, size: AttentionSize): Generator<
         const qAt = size.sharedQueries ? t * width + h * head : outAt;
         const keyAt = (key: number) => (b * keys + key) * width + h * head;
         const scores = Float64Array.from({ length: keys }, (_, key) => {
-          if (mask && !mask[b * keys + key]) return -Infinity;
+          if (mask && !mask[b * keys + key] || size.causal && key > t) return -Infinity;
           let sum = 0;
           for (let c = 0; c < head; c++) sum += q[qAt + c] * k[keyAt(key) + c];
           return sum / Math.sqrt(head);

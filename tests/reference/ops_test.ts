@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
+import { activations } from "../../src/ops/matmul.ts";
 import { attention, attentionBackward } from "./attention.ts";
 import { block, blockBackward } from "./block.ts";
 import { checkGradients, type Claim } from "./central_difference.ts";
 import { sigmoidLoss, softmaxLoss } from "./contrastive_loss.ts";
-import { gelu, geluBackward } from "./gelu.ts";
+import { gelu, geluBackward, normalShare } from "./gelu.ts";
 import { l2Normalize, l2NormalizeBackward } from "./l2_normalize.ts";
 import { lastToken, lastTokenBackward } from "./last_token.ts";
 import { layerNorm, layerNormBackward } from "./layer_norm.ts";
@@ -72,10 +73,41 @@ Deno.test("layer norm", () => {
   assert.ok(Math.abs(dot(y, y) / 15 - 1) < 1e-6);
 });
 
-Deno.test("GELU", () => {
-  const x = randomArray(1, 20, 2), dy = randomArray(2, 20);
-  checkGradients(() => dot(gelu(x), dy), { x: claim(x, geluBackward(x, dy)) });
-  assert.ok(Math.abs(gelu([1])[0] - 0.8411919906082768) < 1e-15);
+// y at 1, by Python's math.tanh, math.erf and math.exp.
+const geluAtOne = {
+  "gelu-tanh": 0.8411919906082768,
+  "gelu": 0.8413447460685429,
+  "quick-gelu": 0.8457957659328212,
+};
+for (const form of activations) {
+  Deno.test(`GELU, ${form}`, () => {
+    const x = randomArray(1, 20, 2), dy = randomArray(2, 20);
+    checkGradients(() => dot(gelu(x, form), dy), { x: claim(x, geluBackward(x, dy, form)) });
+    assert.ok(Math.abs(gelu([1], form)[0] - geluAtOne[form]) < 1e-15);
+  });
+}
+
+Deno.test("the normal distribution's share below a number, where its two forms meet and far out", () => {
+  for (const sign of [-1, 1]) {
+    const edge = sign * 2.5 * Math.SQRT2;
+    assert.ok(Math.abs(normalShare(edge * (1 - 1e-12)) - normalShare(edge * (1 + 1e-12))) < 1e-13);
+  }
+  assert.ok(Math.abs(normalShare(-6) / 9.865876450376946e-10 - 1) < 1e-12);
+  assert.equal(normalShare(40), 1);
+});
+
+Deno.test("causal attention", () => {
+  const size = { examples: 2, queries: 3, keys: 3, heads: 2, width: 4, causal: true };
+  const q = randomArray(1, 24), k = randomArray(2, 24), v = randomArray(3, 24), dout = randomArray(4, 24);
+  const { dq, dk, dv } = attentionBackward({ q, k, v }, dout, size);
+  checkGradients(() => dot(attention({ q, k, v }, size).out, dout), {
+    q: claim(q, dq),
+    k: claim(k, dk),
+    v: claim(v, dv),
+  });
+  attention({ q, k, v }, size).out.subarray(0, 4).forEach((value, i) =>
+    assert.ok(Math.abs(value - v[i]) < 1e-12)
+  );
 });
 
 for (const sharedQueries of [false, true]) {

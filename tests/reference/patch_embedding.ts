@@ -14,8 +14,21 @@ export interface PatchParameters {
   readonly position: Float64Array;
 }
 
-/** Pictures to patches [B·N, P·P·3], N = (I / P)², in −1 … 1. */
-export function patchify(pixels: ArrayLike<number>, imageSize: number, patchSize: number): Float64Array {
+/** Mean and deviation of each channel, of a scale from 0 to 1. */
+export interface Normalisation {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+const HALVES: Normalisation = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+
+/** Pictures to patches [B·N, P·P·3], N = (I / P)²; in −1 … 1 unless they are normalised in another way. */
+export function patchify(
+  pixels: ArrayLike<number>,
+  imageSize: number,
+  patchSize: number,
+  { mean, std }: Normalisation = HALVES,
+): Float64Array {
   const side = imageSize / patchSize, examples = pixels.length / (imageSize * imageSize * 3);
   const patches = new Float64Array(pixels.length);
   let at = 0;
@@ -25,7 +38,7 @@ export function patchify(pixels: ArrayLike<number>, imageSize: number, patchSize
       for (let y = top; y < top + patchSize; y++) {
         for (let x = left; x < left + patchSize; x++) {
           const pixel = ((b * imageSize + y) * imageSize + x) * 3;
-          for (let c = 0; c < 3; c++) patches[at++] = pixels[pixel + c] / 127.5 - 1;
+          for (let c = 0; c < 3; c++) patches[at++] = (pixels[pixel + c] / 255 - mean[c]) / std[c];
         }
       }
     }
@@ -46,11 +59,12 @@ export function embedPatches(
   parameters: PatchParameters,
   imageSize: number,
   patchSize: number,
+  normalisation?: Normalisation,
 ): Float64Array {
   const resize = resizes(parameters, imageSize, patchSize);
   const kernel = resizeSquare(resize.kernel, parameters.kernel),
     grid = resizeSquare(resize.grid, parameters.position);
-  const y = linear(patchify(pixels, imageSize, patchSize), kernel, parameters.bias);
+  const y = linear(patchify(pixels, imageSize, patchSize, normalisation), kernel, parameters.bias);
   return y.map((value, at) => value + grid[at % grid.length]);
 }
 
@@ -61,10 +75,15 @@ export function embedPatchesBackward(
   dy: ArrayLike<number>,
   imageSize: number,
   patchSize: number,
+  normalisation?: Normalisation,
 ): { dkernel: Float64Array; dbias: Float64Array; dposition: Float64Array } {
   const resize = resizes(parameters, imageSize, patchSize);
   const kernel = resizeSquare(resize.kernel, parameters.kernel);
-  const { dweight, dbias } = linearBackward(patchify(pixels, imageSize, patchSize), kernel, dy);
+  const { dweight, dbias } = linearBackward(
+    patchify(pixels, imageSize, patchSize, normalisation),
+    kernel,
+    dy,
+  );
   const dgrid = new Float64Array((imageSize / patchSize) ** 2 * parameters.bias.length);
   for (let at = 0; at < dy.length; at++) dgrid[at % dgrid.length] += dy[at];
   return {

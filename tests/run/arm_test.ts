@@ -27,9 +27,11 @@ async function pool(): Promise<TokenisedDataset> {
 const test: TestSet = {
   pixels: pixels.subarray(0, 10 * 192),
   tokens: tokens.subarray(0, 50),
-  labels: Int32Array.from({ length: 10 }, (_, i) => i % 5),
-  promptTokens: tokens.subarray(0, 50),
-  prompts: 2,
+  classes: {
+    labels: Int32Array.from({ length: 10 }, (_, i) => i % 5),
+    promptTokens: tokens.subarray(0, 50),
+    prompts: 2,
+  },
 };
 
 const joint: ArmOptions = {

@@ -26,6 +26,9 @@ Deno.test("a file is written whole, replaces the old one, and leaves nothing bes
     await writeFileAtomic(path, "old text, longer than the new");
     const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index * 7);
     await writeFileAtomic(path, bytes);
+    await writeFileAtomic(`${path}.pieces`, [bytes.subarray(0, 1), new Uint8Array(), bytes.subarray(1)]);
+    assert.deepEqual(await Deno.readFile(`${path}.pieces`), await Deno.readFile(path));
+    await Deno.remove(`${path}.pieces`);
     assert.deepEqual(await readFileBytes(path), bytes);
     assert.deepEqual(names(folder), ["file.bin"]);
   }));

@@ -9,12 +9,12 @@ import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { command, constant, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { yes } from "./shared.ts";
+import { json } from "./shared.ts";
 
 /** `superbatch info`. */
 export const info = command(
   "info",
-  object({ action: constant("info"), json: yes("--json", message`Print one line of JSON.`) }),
+  object({ action: constant("info"), json }),
   { brief: message`Show the GPU adapter, its features and limits.` },
 );
 

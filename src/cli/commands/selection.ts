@@ -12,7 +12,7 @@ import { choice, float, integer, string } from "@optique/core/valueparser";
 import { presetNames } from "../../models/config.ts";
 import { curationNames } from "../../curation/curate.ts";
 import { samplerNames } from "../../selection/samplers.ts";
-import { ratio, usageLine, yes } from "./shared.ts";
+import { dryRun, json, quiet, ratio, usageLine } from "./shared.ts";
 import { pool, reference, selecting } from "./step_options.ts";
 
 /** `superbatch select`. */
@@ -46,7 +46,7 @@ export const select = command(
       option("--seed", integer({ min: 0 }), { description: message`Seed of the draws (1).` }),
       1,
     ),
-    json: yes("--json", message`Print one line of JSON.`),
+    json,
   }),
   {
     brief: message`Select the most learnable pairs from embeddings on disk.`,
@@ -62,6 +62,7 @@ export const score = command(
   "score",
   object({
     action: constant("score"),
+    dryRun,
     ...pool,
     ...reference,
     preset: optional(
@@ -87,8 +88,8 @@ export const score = command(
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
       description: message`Where data and references are kept.`,
     })),
-    json: yes("--json", message`Print one line of JSON.`),
-    quiet: yes("--quiet", message`No progress.`),
+    json,
+    quiet,
   }),
   {
     brief: message`Score every pair of the pool by a reference, once.`,
@@ -104,6 +105,7 @@ export const curate = command(
   "curate",
   object({
     action: constant("curate"),
+    dryRun,
     scored: argument(string({ metavar: "SCORED" }), {
       description: message`What superbatch score wrote: .parquet or .jsonl.`,
     }),
@@ -129,13 +131,23 @@ drops pictures that are nearly alike (reference-score).`,
       }),
       "curated.jsonl",
     ),
-    json: yes("--json", message`Print one line of JSON.`),
+    data: optional(option("--data", string({ metavar: "DATA" }), {
+      description:
+        message`The pairs that were scored: with it what is kept is written as WebDataset shards too.`,
+    })),
+    shards: withDefault(
+      option("--shards", string({ metavar: "FOLDER" }), {
+        description: message`With --data: where the shards go (curated).`,
+      }),
+      "curated",
+    ),
+    json,
   }),
   {
     brief: message`Filter scored pairs before a training.`,
     description:
-      message`Offline curation: a list of the pairs that are kept, a line of JSON each. train --curate does the same \
-to its pool.`,
+      message`Offline curation: a list of the pairs that are kept, a line of JSON each, and with --data their pairs as \
+WebDataset shards. train --curate does the same to its pool.`,
     usageLine,
   },
 );

@@ -5,9 +5,9 @@
  */
 
 import { message } from "@optique/core/message";
-import { map, withDefault } from "@optique/core/modifiers";
+import { map, optional, withDefault } from "@optique/core/modifiers";
 import { flag, option } from "@optique/core/primitives";
-import { float, string } from "@optique/core/valueparser";
+import { float, integer, string } from "@optique/core/valueparser";
 import type { Usage } from "@optique/core/usage";
 
 /** A usage line that stays short: the options are listed below it. */
@@ -48,4 +48,26 @@ export const size = (name: `--${string}`, text: ReturnType<typeof message>) => {
       );
     },
   );
+};
+
+/** Results for programs. */
+export const json = yes("--json", message`Print one line of JSON.`);
+
+/** Nothing on stderr but errors. */
+export const quiet = yes("--quiet", message`No progress.`);
+
+/** For every command that writes. */
+export const dryRun = yes(
+  "--dry-run",
+  message`Check the input, print what would be computed and written, and do neither.`,
+);
+
+/** How the user's own data are read. */
+export const reading = {
+  limit: optional(
+    option("--limit", integer({ min: 1 }), { description: message`Pairs to read at most (all).` }),
+  ),
+  maxBad: optional(option("--max-bad", float({ min: 0, max: 1 }), {
+    description: message`Share of samples that may be unusable; more stop the command (0.1).`,
+  })),
 };

@@ -10,6 +10,7 @@ import { option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import { curationNames } from "../../curation/curate.ts";
 import { lossNames } from "../../losses/contrastive.ts";
+import { towerNames } from "../../models/fine_tuning.ts";
 import { presetNames } from "../../models/config.ts";
 import { precisions } from "../../models/precision.ts";
 import { samplerNames } from "../../selection/samplers.ts";
@@ -89,6 +90,15 @@ export const stepShape = {
       description: message`Size of the model (mini).`,
     }),
   ),
+  init: optional(option("--init", string({ metavar: "FILE" }), {
+    description: message`A checkpoint to start from, such as imported weights, in place of a preset.`,
+  })),
+  lock: optional(option("--lock", choice(towerNames, { metavar: "TOWER" }), {
+    description: message`With --init: the tower that keeps its parameters (none).`,
+  })),
+  layerDecay: optional(option("--layer-decay", float({ min: 0, max: 1 }), {
+    description: message`With --init: factor on the learning rate from each layer to the one before it (1).`,
+  })),
   imageSize: optional(option("--image-size", integer({ min: 2 }), {
     description: message`Side of the pictures in pixels (32).`,
   })),
@@ -108,6 +118,24 @@ export const stepShape = {
 
 /** What the default data's pool is made of. */
 export const pool = {
+  pool: optional(option("--pool", string({ metavar: "DATA" }), {
+    description: message`Your own pairs to learn from: shards, a folder, a table (the default data).`,
+  })),
+  curated: optional(option("--curated", string({ metavar: "DATA" }), {
+    description: message`With --pool: the good pairs that its reference is trained on.`,
+  })),
+  test: optional(option("--test", string({ metavar: "DATA" }), {
+    description: message`With --pool: the pairs to test on (--test-share of the curated ones).`,
+  })),
+  testShare: optional(option("--test-share", ratio(), {
+    description: message`Share that is held out where --test is not given (0.1).`,
+  })),
+  dataMemory: optional(
+    size(
+      "--data-memory",
+      message`With --pool: memory for each set's decoded pictures; more go to a file of the cache folder (2GiB).`,
+    ),
+  ),
   poolSize: optional(
     option("--pool-size", integer({ min: 1 }), { description: message`Pairs in the pool (20000).` }),
   ),

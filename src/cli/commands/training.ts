@@ -11,7 +11,7 @@ import { command, constant, option } from "@optique/core/primitives";
 import { choice, float, integer, string } from "@optique/core/valueparser";
 import { scaleNames } from "../../reproduce/scales.ts";
 import { samplerNames } from "../../selection/samplers.ts";
-import { ratio, usageLine, yes } from "./shared.ts";
+import { dryRun, json, quiet, ratio, usageLine, yes } from "./shared.ts";
 import { curating, pool, reference, stepShape } from "./step_options.ts";
 
 /** `superbatch train`. */
@@ -19,6 +19,7 @@ export const train = command(
   "train",
   object({
     action: constant("train"),
+    dryRun,
     steps: optional(
       option("--steps", integer({ min: 1 }), { description: message`Updates of the learner (320).` }),
     ),
@@ -57,7 +58,7 @@ export const train = command(
       description: message`Where data and references are kept.`,
     })),
     json: yes("--json", message`Print the summary as one line of JSON at the end.`),
-    quiet: yes("--quiet", message`No progress.`),
+    quiet,
   }),
   {
     brief: message`Train a model with JEST and write a report.`,
@@ -75,7 +76,7 @@ export const plan = command(
     action: constant("plan"),
     ...stepShape,
     explain: yes("--explain", message`List the largest buffers and what lies in them.`),
-    json: yes("--json", message`Print one line of JSON.`),
+    json,
   }),
   {
     brief: message`Show what a training step would take, before it runs.`,
@@ -91,14 +92,15 @@ export const tune = command(
   "tune",
   object({
     action: constant("tune"),
+    dryRun,
     ...stepShape,
     show: yes("--show", message`Only show what was tuned.`),
     reset: yes("--reset", message`Forget what was tuned for this adapter.`),
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
       description: message`Where the measurements are kept.`,
     })),
-    json: yes("--json", message`Print one line of JSON.`),
-    quiet: yes("--quiet", message`No progress.`),
+    json,
+    quiet,
   }),
   {
     brief: message`Measure which kernels are fastest on this adapter.`,
@@ -115,6 +117,7 @@ export const profile = command(
   "profile",
   object({
     action: constant("profile"),
+    dryRun,
     ...stepShape,
     cache: optional(option("--cache", string({ metavar: "FOLDER" }), {
       description: message`Where the measurements of tune are kept.`,
@@ -135,8 +138,8 @@ export const profile = command(
       }),
       "profile.html",
     ),
-    json: yes("--json", message`Print one line of JSON.`),
-    quiet: yes("--quiet", message`No progress.`),
+    json,
+    quiet,
   }),
   {
     brief: message`Show where a training step's time goes.`,
@@ -152,6 +155,7 @@ export const reproduce = command(
   "reproduce",
   object({
     action: constant("reproduce"),
+    dryRun,
     claims: optional(option("--claims", string({ metavar: "LIST" }), {
       description: message`Which claims, such as 2,5-7 (all 18).`,
     })),
@@ -176,7 +180,7 @@ export const reproduce = command(
       description: message`Where data and references are kept.`,
     })),
     json: yes("--json", message`Print the results as one line of JSON at the end.`),
-    quiet: yes("--quiet", message`No progress.`),
+    quiet,
   }),
   {
     brief: message`Try the claims of JEST's paper in miniature.`,

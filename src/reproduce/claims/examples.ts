@@ -12,14 +12,18 @@ import { bootstrap, conjunction, crossing, verdictAbove } from "../statistics.ts
 import { curve, ownCurve, percent, point, RATIOS, recallLabel, uniform } from "./curves.ts";
 
 /** What JEST is held against at equal trained examples, by name. */
-const rivalArms: Readonly<Record<string, TrainOptionsInput>> = {
+const rivalArms = (
+  { poolSize = 20_000, inDomain = 0.1 }: TrainOptionsInput,
+): Record<string, TrainOptionsInput> => ({
   "independent": { sampler: "independent" },
   "easy reference": { score: "easy-reference" },
   "hard learner": { score: "hard-learner" },
   "static filter": { ...uniform, curate: "reference-score" },
   "de-duplicated": { ...uniform, curate: "deduplicate" },
   "uniform": uniform,
-};
+  // What no selection can know: the pool's in-domain pairs, and no others.
+  "oracle": { ...uniform, inDomain: 1, poolSize: Math.round(poolSize * inDomain) },
+});
 
 /** How many times fewer examples are needed, over seeds; 1 stands for a run that did not get there. */
 function times(saved: readonly number[]): string {
@@ -73,7 +77,7 @@ export const fewerExamples: Claim = {
     ];
     // What else the field would do with as many trained examples, at the same ratio.
     const rivals: { name: string; all: Trained[] }[] = [{ name: "JEST, f = 0.9", all: arms.get(0.9)! }];
-    for (const [name, options] of Object.entries(rivalArms)) {
+    for (const [name, options] of Object.entries(rivalArms(lab.scale.options))) {
       rivals.push({ name, all: await lab.trainAll({ filterRatio: 0.9, ...options }) });
     }
     return {

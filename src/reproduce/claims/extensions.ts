@@ -238,13 +238,13 @@ const referenceFromTask: Claim = {
     "alone and above uniform sampling.",
   trains: true,
   async run(lab) {
-    const task = { referenceData: "task" } as const;
+    const task = { referenceData: "task" } as const, few = lab.scale.options.batch!; // a batch of the reference is the least
     const arms: Record<string, TrainOptionsInput> = {
       "curated by hand": {},
       "200 examples alone": { ...task, taskPairs: 0 },
       "200 examples, 1,000 of the pool": task,
-      "50 examples alone": { ...task, taskExamples: 50, taskPairs: 0 },
-      "50 examples, 1,000 of the pool": { ...task, taskExamples: 50 },
+      [`${few} examples alone`]: { ...task, taskExamples: few, taskPairs: 0 },
+      [`${few} examples, 1,000 of the pool`]: { ...task, taskExamples: few },
       "the pool": { referenceData: "pool" },
       "no reference: uniform": uniform,
     };
