@@ -7,6 +7,7 @@
  */
 
 import decodeJpeg, { init as initJpeg } from "@jsquash/jpeg/decode.js";
+import "@jsquash/png/codec/pkg/squoosh_png.js"; // is imported again, by its place, for each new instance
 import type * as Png from "@jsquash/png/codec/pkg/squoosh_png.js";
 import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
 import { decode as decodeCmyk } from "jpeg-js";
