@@ -9,6 +9,7 @@ import { BadSample, type DataSource, type Shard, type StoredPair } from "./sourc
 
 /** A pair of a stream, with its place in the stored data, which no order or number of readers changes. */
 export interface StreamedPair {
+  /** The pair as it is stored. */
   readonly pair: StoredPair;
   /** Which of the data sets it comes from. */
   readonly source: number;
