@@ -48,7 +48,7 @@ fn horizontal(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
     let word = low | high;
     sum += vec3i(vec3u(word, word >> 8u, word >> 16u) & vec3u(0xffu)) * table[line + 2u + k];
   }
-  rows[i] = to_byte(sum.x) | to_byte(sum.y) << 8u | to_byte(sum.z) << 16u;
+  rows[i] = to_byte(sum.x) | (to_byte(sum.y) << 8u) | (to_byte(sum.z) << 16u);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -1,6 +1,6 @@
 """Python's side of bench/decoding.ts: webdataset and Pillow, in worker processes.
 
-    python3 bench/peers/webdataset_pil.py make FOLDER PICTURES WIDTH HEIGHT   # writes two shards, prints the mean bytes a picture
+    python3 bench/peers/webdataset_pil.py make FOLDER PICTURES WIDTH HEIGHT   # writes shards, prints the mean bytes a picture
     python3 bench/peers/webdataset_pil.py read FOLDER WORKERS SIDE            # reads them once for each line on stdin
 
 Needs pillow==13.0.0, webdataset==1.0.2, torch==2.13.0 and numpy==2.4.6. Pictures are noise with the spectrum of photographs,
@@ -10,6 +10,8 @@ Needs pillow==13.0.0, webdataset==1.0.2, torch==2.13.0 and numpy==2.4.6. Picture
 import glob
 import io
 import json
+import multiprocessing
+import os
 import sys
 import time
 
@@ -19,7 +21,7 @@ import torch
 import webdataset as wds
 from PIL import Image
 
-SHARDS = 2
+SHARDS = 8
 
 
 def photograph(random, width, height):
@@ -46,6 +48,16 @@ def make(folder, pictures, width, height):
     print(json.dumps({"bytes": total / pictures}))
 
 
+def cpu_seconds():
+    """What this process and its workers have computed; Linux."""
+    total = 0
+    for process in ["self", *(child.pid for child in multiprocessing.active_children())]:
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def read(folder, workers, side):
     def prepare(sample):
         return np.asarray(sample[0].resize((side, side), Image.BICUBIC)), sample[1]
@@ -56,12 +68,13 @@ def read(folder, workers, side):
     loader = wds.WebLoader(data, batch_size=None, num_workers=workers, persistent_workers=True)
     print(json.dumps({"name": f"webdataset {wds.__version__}, Pillow {PIL.__version__}, PyTorch {torch.__version__}"}), flush=True)
     for _ in sys.stdin:
-        started, count, digest = time.perf_counter(), 0, 0
+        started, before, count, digest = time.perf_counter(), cpu_seconds(), 0, 0
         for pixels, _captions in loader:
             count += len(pixels)
             digest += int(np.asarray(pixels)[:, ::16, ::16].sum())
         seconds = time.perf_counter() - started
-        print(json.dumps({"count": count, "digest": digest, "seconds": seconds}), flush=True)
+        answer = {"count": count, "digest": digest, "seconds": seconds, "cpuSeconds": cpu_seconds() - before}
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

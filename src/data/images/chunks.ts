@@ -50,6 +50,8 @@ function* walk(
 /** The first picture of a WebP that moves: a still WebP, and where it lies on the canvas. */
 export interface FirstFrame {
   readonly webp: Uint8Array<ArrayBuffer>;
+  readonly width: number;
+  readonly height: number;
   readonly left: number;
   readonly top: number;
 }
@@ -78,5 +80,5 @@ export function firstFrame(bytes: Uint8Array): FirstFrame | null {
     webp.set(part, at);
     at += part.length;
   }
-  return { webp, left: three(0) * 2, top: three(3) * 2 };
+  return { webp, left: three(0) * 2, top: three(3) * 2, width: three(6) + 1, height: three(9) + 1 };
 }

@@ -7,6 +7,7 @@
  */
 
 import decodeJpeg, { init as initJpeg } from "@jsquash/jpeg/decode.js";
+import "@jsquash/png/codec/pkg/squoosh_png.js"; // is imported again, by its place, for each new instance
 import type * as Png from "@jsquash/png/codec/pkg/squoosh_png.js";
 import decodeWebp, { init as initWebp } from "@jsquash/webp/decode.js";
 import { decode as decodeCmyk } from "jpeg-js";
@@ -155,16 +156,15 @@ function endsBehind(bytes: Uint8Array, place: number): boolean {
 /** Of a picture that moves the first frame, on a clear canvas. */
 async function webp(bytes: ArrayBuffer, { width, height }: ImageInfo): Promise<RgbaImage> {
   const frame = firstFrame(new Uint8Array(bytes));
-  const image = await decodeWebp(frame ? frame.webp.buffer : bytes);
-  if (!frame || image.width === width && image.height === height) return image;
-  const { left, top } = frame;
-  if (left + image.width > width || top + image.height > height) {
-    throw new ImageError("its first frame lies outside it");
+  if (!frame) return await decodeWebp(bytes);
+  // Before it is decoded: only the whole picture's size has been checked.
+  if (frame.left + frame.width > width || frame.top + frame.height > height) {
+    throw new ImageError("its first frame lies outside of it");
   }
-  const canvas = new Uint8Array(width * height * 4);
+  const image = await decodeWebp(frame.webp.buffer), row = image.width * 4;
+  const pixels = new Uint8Array(image.data.buffer), canvas = new Uint8Array(width * height * 4);
   for (let y = 0; y < image.height; y++) {
-    const row = image.data.subarray(y * image.width * 4, (y + 1) * image.width * 4);
-    canvas.set(row as Uint8ClampedArray, ((top + y) * width + left) * 4);
+    canvas.set(pixels.subarray(y * row, (y + 1) * row), ((frame.top + y) * width + frame.left) * 4);
   }
   return { width, height, data: canvas };
 }
@@ -176,22 +176,31 @@ function cmyk(bytes: ArrayBuffer): RgbaImage {
 
 /** Composed on white, with Pillow's rounding. */
 function onWhite({ width, height, data }: RgbaImage): RgbImage {
-  const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height); // little-endian: red lowest
-  const rgb = new Uint8Array(pixels.length * 3);
-  for (let at = 0, to = 0; at < pixels.length; at++, to += 3) {
-    const pixel = pixels[at], alpha = pixel >>> 24;
-    if (alpha === 255) {
-      rgb[to] = pixel;
-      rgb[to + 1] = pixel >> 8;
-      rgb[to + 2] = pixel >> 16;
-    } else {
-      for (let channel = 0; channel < 3; channel++) {
-        const sum = (pixel >> channel * 8 & 255) * alpha + 255 * (255 - alpha) + 128;
-        rgb[to + channel] = (sum + (sum >> 8)) >> 8;
-      }
+  // Little-endian words, red lowest.
+  const pixels = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const rgb = new Uint8Array(pixels.length * 3), words = new Uint32Array(rgb.buffer, 0, rgb.length >> 2);
+  let at = 0;
+  // Opaque pixels go four at a time, which are three words.
+  for (let word = 0; at + 4 <= pixels.length; at += 4, word += 3) {
+    const a = pixels[at], b = pixels[at + 1], c = pixels[at + 2], d = pixels[at + 3];
+    if ((a & b & c & d) >>> 24 === 255) {
+      words[word] = a & 0xffffff | b << 24;
+      words[word + 1] = b >>> 8 & 0xffff | c << 16;
+      words[word + 2] = c >>> 16 & 0xff | d << 8;
+    } else composeOnWhite(pixels, at, at + 4, rgb);
+  }
+  composeOnWhite(pixels, at, pixels.length, rgb);
+  return { width, height, data: rgb };
+}
+
+function composeOnWhite(pixels: Uint32Array, from: number, to: number, rgb: Uint8Array): void {
+  for (let at = from; at < to; at++) {
+    const alpha = pixels[at] >>> 24;
+    for (let channel = 0; channel < 3; channel++) {
+      const sum = (pixels[at] >> channel * 8 & 255) * alpha + 255 * (255 - alpha) + 128;
+      rgb[at * 3 + channel] = (sum + (sum >> 8)) >> 8;
     }
   }
-  return { width, height, data: rgb };
 }
 
 /** EXIF orientations by what the upright picture's x and y are read from: [columns and rows exchanged, x mirrored, y mirrored]. */

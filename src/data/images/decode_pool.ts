@@ -22,64 +22,49 @@ export interface DecodePoolOptions {
 
 const LIMIT_MS = 20_000;
 const ENDED = "decoding ended before it";
-/** Pictures a worker that wait beside the one in work, so that none stands idle. */
-const WAITING = 4;
+/** Pictures that lie with a worker: the one in work, and one that it goes on with by itself. */
+const DEPTH = 2;
+/** Pictures a worker that are taken from the source ahead of the one that is handed out. */
+const AHEAD = 4;
+
+/** A picture that is waited for. */
+interface Job {
+  readonly image: Uint8Array;
+  readonly done: (decoded: Decoded) => void;
+}
+
+/** A worker and what lies with it, the one in work first. */
+interface Lane {
+  readonly worker: Worker;
+  readonly jobs: Job[];
+  timer?: ReturnType<typeof setTimeout>;
+}
 
 /** Several workers, each busy with one picture at a time. */
 export class DecodePool implements Disposable {
-  readonly #idle: Worker[] = [];
-  readonly #all = new Set<Worker>();
-  readonly #waiting: (() => void)[] = [];
-  /** Ends what is in work, by its worker. */
-  readonly #refuse = new Map<Worker, (reason: Error) => void>();
+  readonly #lanes = new Set<Lane>();
+  readonly #waiting: Job[] = [];
+  readonly #workers: number;
   #ended = false;
-  readonly #limit: number;
 
   /** A pool that starts its workers as they are needed. */
   constructor(
     private readonly preprocessing: Pick<Preprocessing, "imageSize" | "filter" | "fit">,
     private readonly options: DecodePoolOptions = {},
   ) {
-    this.#limit = Math.max(1, options.workers ?? navigator.hardwareConcurrency);
+    this.#workers = Math.max(1, options.workers ?? navigator.hardwareConcurrency);
   }
 
   /**
    * Decodes one picture. A worker that dies of it, or never answers, is replaced, and the picture refused; so is one that is
    * not decoded when the pool ends.
    */
-  async decode(image: Uint8Array): Promise<Decoded> {
-    while (!this.#ended && this.#idle.length === 0 && this.#all.size >= this.#limit) {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    if (this.#ended) return { reason: ENDED };
-    const worker = this.#idle.pop() ?? this.#start();
-    const { imageSize, filter, fit } = this.preprocessing, { maxPixels, limitMs = LIMIT_MS } = this.options;
-    // Its own bytes, handed over: a clone of a view takes all of the buffer behind it, which may be a whole shard.
-    const own = image.slice() as Uint8Array<ArrayBuffer>;
-    const request: DecodeRequest = { image: own, preprocessing: { imageSize, filter, fit }, maxPixels };
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      const reply = await new Promise<Decoded>((resolve, reject) => {
-        this.#refuse.set(worker, reject);
-        worker.onmessage = ({ data }: MessageEvent<Decoded>) => resolve(data);
-        worker.onerror = (event) => {
-          event.preventDefault();
-          reject(new Error(`decoding it ended its worker: ${event.message}`));
-        };
-        timer = setTimeout(() => reject(new Error(`decoding it takes more than ${limitMs} ms`)), limitMs);
-        worker.postMessage(request, [own.buffer]);
-      });
-      this.#idle.push(worker);
-      return reply;
-    } catch (error) {
-      worker.terminate();
-      this.#all.delete(worker);
-      return { reason: (error as Error).message };
-    } finally {
-      clearTimeout(timer);
-      this.#refuse.delete(worker);
-      this.#waiting.shift()?.();
-    }
+  decode(image: Uint8Array): Promise<Decoded> {
+    if (this.#ended) return Promise.resolve({ reason: ENDED });
+    const { promise, resolve } = Promise.withResolvers<Decoded>();
+    this.#waiting.push({ image, done: resolve });
+    this.#feed();
+    return promise;
   }
 
   /** Decodes pictures as they come, several at a time; the results come in the same order. */
@@ -89,7 +74,7 @@ export class DecodePool implements Disposable {
     const ahead: Promise<readonly [T, Decoded]>[] = [];
     for await (const picture of pictures) {
       ahead.push(this.decode(picture.image).then((decoded) => [picture, decoded] as const));
-      if (ahead.length >= this.#limit * WAITING) yield await ahead.shift()!;
+      if (ahead.length >= this.#workers * AHEAD) yield await ahead.shift()!;
     }
     for (const result of ahead) yield await result;
   }
@@ -97,16 +82,67 @@ export class DecodePool implements Disposable {
   /** Ends the workers; what is still waited for is refused. */
   [Symbol.dispose](): void {
     this.#ended = true;
-    for (const refuse of this.#refuse.values()) refuse(new Error(ENDED));
-    for (const go of this.#waiting.splice(0)) go();
-    for (const worker of this.#all) worker.terminate();
-    this.#all.clear();
-    this.#idle.length = 0;
+    const jobs = [...this.#lanes].flatMap((lane) => this.#stop(lane));
+    for (const { done } of [...jobs, ...this.#waiting.splice(0)]) done({ reason: ENDED });
   }
 
-  #start(): Worker {
+  /** Hands out what waits: a worker without work first, then a new one, then one that has the least. */
+  #feed(): void {
+    while (this.#waiting.length > 0) {
+      let lane = [...this.#lanes].toSorted((a, b) => a.jobs.length - b.jobs.length).at(0);
+      if (!lane || lane.jobs.length > 0 && this.#lanes.size < this.#workers) lane = this.#start();
+      if (lane.jobs.length >= DEPTH) return;
+      this.#give(lane, this.#waiting.shift()!);
+    }
+  }
+
+  #give(lane: Lane, job: Job): void {
+    const { imageSize, filter, fit } = this.preprocessing, { maxPixels } = this.options;
+    // Its own bytes, handed over: a clone of a view takes all of the buffer behind it, which may be a whole shard.
+    const image = job.image.slice() as Uint8Array<ArrayBuffer>;
+    const request: DecodeRequest = { image, preprocessing: { imageSize, filter, fit }, maxPixels };
+    lane.jobs.push(job);
+    if (lane.jobs.length === 1) this.#watch(lane);
+    lane.worker.postMessage(request, [image.buffer]);
+  }
+
+  /** Waits for the picture in work. */
+  #watch(lane: Lane): void {
+    const { limitMs = LIMIT_MS } = this.options;
+    clearTimeout(lane.timer);
+    if (lane.jobs.length === 0) return;
+    lane.timer = setTimeout(() => this.#fail(lane, `decoding it takes more than ${limitMs} ms`), limitMs);
+  }
+
+  #start(): Lane {
     const worker = new Worker(new URL("./decode_worker.ts", import.meta.url), { type: "module" });
-    this.#all.add(worker);
-    return worker;
+    const lane: Lane = { worker, jobs: [] };
+    worker.onmessage = ({ data }: MessageEvent<Decoded>) => {
+      lane.jobs.shift()!.done(data);
+      this.#watch(lane);
+      this.#feed();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(lane, `decoding it ended its worker: ${event.message}`);
+    };
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  /** Refuses the picture in work; the others go to another worker. */
+  #fail(lane: Lane, reason: string): void {
+    const [failed, ...others] = this.#stop(lane);
+    this.#waiting.unshift(...others);
+    failed?.done({ reason });
+    this.#feed();
+  }
+
+  /** Ends a worker, and takes back what lay with it. */
+  #stop(lane: Lane): Job[] {
+    clearTimeout(lane.timer);
+    lane.worker.terminate();
+    this.#lanes.delete(lane);
+    return lane.jobs.splice(0);
   }
 }

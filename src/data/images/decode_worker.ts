@@ -22,7 +22,13 @@ const scope = self as unknown as {
   postMessage(message: DecodeReply, transfer?: Transferable[]): void;
 };
 
-scope.onmessage = async ({ data: { image, preprocessing, maxPixels } }) => {
+/** Answers come in the order of the questions. */
+let last = Promise.resolve();
+scope.onmessage = ({ data }) => {
+  last = last.then(() => answer(data));
+};
+
+async function answer({ image, preprocessing, maxPixels }: DecodeRequest): Promise<void> {
   try {
     const decoded = await decodeImage(image, { maxPixels });
     const { width, height } = decoded, pixels = resizeImage(decoded, preprocessing);
@@ -31,4 +37,4 @@ scope.onmessage = async ({ data: { image, preprocessing, maxPixels } }) => {
     if (!(error instanceof ImageError)) throw error; // a defect, and no property of the picture
     scope.postMessage({ reason: error.message });
   }
-};
+}

@@ -1,7 +1,8 @@
 /** Decoding and resizing against Pillow; tests/fixtures/make_images.py made the pictures. */
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import { decodeImage } from "../../../src/data/images/decode.ts";
-import { ImageError } from "../../../src/data/images/image.ts";
+import { ImageError, type RgbImage } from "../../../src/data/images/image.ts";
 import { readImageInfo } from "../../../src/data/images/image_info.ts";
 import { resampleWeights } from "../../../src/data/images/resample_weights.ts";
 import { resample, resizeImage } from "../../../src/data/images/resize.ts";
@@ -36,6 +37,78 @@ Deno.test("resizing equals Pillow's to the bit, both filters, ten sizes", async 
     assert.equal(digest.toHex(), sha256, `${filter} to ${width}×${height}`);
   }
   assert.equal(resized.to.length, 20);
+});
+
+/** The same in the plainest way: a sum for each byte, columns before lines. */
+function plainly(source: RgbImage, width: number, height: number, filter: "bilinear" | "bicubic"): RgbImage {
+  const round = (sum: number) => Math.min(255, Math.max(0, Math.floor(sum / 2 ** 22 + 0.5)));
+  const pass = (
+    out: number,
+    axis: { size: number; lines: number },
+    read: (line: number, at: number, c: number) => number,
+  ) => {
+    const { taps, first, count, weights } = resampleWeights(axis.size, out, filter);
+    return Array.from(
+      { length: axis.lines },
+      (_, line) =>
+        Array.from({ length: out }, (_, x) =>
+          [0, 1, 2].map((c) => {
+            let sum = 0;
+            for (let k = 0; k < count[x]; k++) sum += weights[x * taps + k] * read(line, first[x] + k, c);
+            return round(sum);
+          })),
+    );
+  };
+  const rows = pass(
+    width,
+    { size: source.width, lines: source.height },
+    (line, at, c) => source.data[(line * source.width + at) * 3 + c],
+  );
+  const columns = pass(height, { size: source.height, lines: width }, (line, at, c) => rows[at][line][c]);
+  const data = Array.from({ length: height }, (_, y) => columns.map((column) => column[y])).flat(2);
+  return { width, height, data: Uint8Array.from(data) };
+}
+
+/** Bytes that look random. */
+function noise(width: number, height: number): RgbImage {
+  let state = width * 7919 + height;
+  const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24;
+  return { width, height, data: Uint8Array.from({ length: width * height * 3 }, next) };
+}
+
+Deno.test("resizing equals plain sums at any size, and when the source is taken in several bands", () => {
+  const side = fc.integer({ min: 1, max: 70 }),
+    filter = fc.constantFrom("bilinear" as const, "bicubic" as const);
+  fc.assert(
+    fc.property(side, side, side, side, filter, (w, h, width, height, filter) => {
+      assert.deepEqual(
+        resample(noise(w, h), width, height, filter),
+        plainly(noise(w, h), width, height, filter),
+      );
+    }),
+    { seed: 1, numRuns: 100 },
+  );
+  const large = noise(1500, 800); // 3.6 MB
+  assert.deepEqual(resample(large, 13, 11, "bicubic"), plainly(large, 13, 11, "bicubic"));
+});
+
+Deno.test("a crop equals the middle of the whole picture, resized", () => {
+  for (const [width, height] of [[97, 40], [40, 97], [33, 33], [5, 9]]) {
+    const source = noise(width, height), size = 16, scale = size / Math.min(width, height);
+    const whole = resample(source, Math.trunc(width * scale), Math.trunc(height * scale), "bicubic");
+    const left = Math.trunc((whole.width - size) / 2), top = Math.trunc((whole.height - size) / 2);
+    const middle = Array.from(
+      { length: size },
+      (_, y) => [...whole.data.subarray(
+        ((top + y) * whole.width + left) * 3,
+        ((top + y) * whole.width + left + size) * 3,
+      )],
+    );
+    assert.deepEqual(
+      resizeImage(source, { imageSize: size, filter: "bicubic", fit: "crop" }),
+      Uint8Array.from(middle.flat()),
+    );
+  }
 });
 
 Deno.test("weights sum up to one, at every place of every size", () => {
@@ -100,6 +173,10 @@ Deno.test("what is no picture, damaged, or of another format is refused by name"
     await refused(bytes.subarray(0, 14), /picture|header/);
     await refused(bytes.subarray(0, bytes.length - 20), /cannot be decoded/);
   }
+  // A first frame far larger than the picture that it is of is not decoded.
+  const moving = await file("moving.webp"), frame = new TextDecoder("latin1").decode(moving).indexOf("ANMF");
+  moving.fill(0xff, frame + 14, frame + 20);
+  await refused(moving, /its first frame lies outside of it/);
   assert.deepEqual(readImageInfo(await file("turned_6.jpg")), {
     format: "jpeg",
     width: 23,
