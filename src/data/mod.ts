@@ -39,3 +39,4 @@ export { BadSample, type DataSource, type Shard, SourceError, type StoredPair } 
 export type { CaptionLayout } from "./tokenizer_file.ts";
 export { chainPictures, pickPictures, type Pictures, PicturesFile, picturesInMemory } from "./pictures.ts";
 export { type WriteOptions, writeWebDataset } from "./write_webdataset.ts";
+export { DataQualityError, type StreamedPair, type StreamOptions, streamPairs } from "./stream.ts";

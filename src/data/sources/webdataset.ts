@@ -6,10 +6,10 @@
  * @module
  */
 
-import { createTarDecoder } from "modern-tar";
 import { isPicture } from "./names.ts";
-import { BadSample, type Shard, SourceError, type StoredPair } from "./source.ts";
+import { BadSample, type Shard, type StoredPair } from "./source.ts";
 import type { StoredFile } from "./stored_file.ts";
+import { readTar } from "./tar.ts";
 
 const decoder = new TextDecoder();
 
@@ -21,16 +21,16 @@ export function webDatasetShard(file: StoredFile): Shard {
     async *read(signal) {
       let key: string | null = null;
       let parts = new Map<string, Uint8Array>();
-      for await (const entry of tarFiles(file, signal)) {
+      for await (const { name: path, bytes } of readTar(file, () => true, signal)) {
         signal?.throwIfAborted();
         // The key is the path up to the first dot of the file's name.
-        const [, entryKey, kind] = /^((?:.*\/)?[^./][^./]*)\.([^/]+)$/.exec(entry.path) ?? [];
+        const [, entryKey, kind] = /^((?:.*\/)?[^./][^./]*)\.([^/]+)$/.exec(path) ?? [];
         if (entryKey === undefined) continue; // no sample's: a listing, a licence
         if (entryKey !== key) {
           if (key !== null) yield sample(name, key, parts);
           [key, parts] = [entryKey, new Map()];
         }
-        parts.set(kind.toLowerCase(), entry.content);
+        if (bytes !== null) parts.set(kind.toLowerCase(), bytes);
       }
       if (key !== null) yield sample(name, key, parts);
     },
@@ -65,42 +65,4 @@ function sample(shard: string, key: string, parts: ReadonlyMap<string, Uint8Arra
     ...(label ? { label } : {}),
     ...(metadata ? { metadata } : {}),
   };
-}
-
-/**
- * The files of a tar, in its order.
- *
- * @throws SourceError at a wrong checksum, or where the tar ends within a file
- */
-async function* tarFiles(
-  file: StoredFile,
-  signal?: AbortSignal,
-): AsyncIterable<{ readonly path: string; readonly content: Uint8Array }> {
-  let bytes: ReadableStream<Uint8Array<ArrayBuffer>> = file.stream(signal);
-  if (/\.(tar\.gz|tgz)$/i.test(file.address)) bytes = bytes.pipeThrough(new DecompressionStream("gzip"));
-  let last = "";
-  try {
-    for await (const { header, body } of bytes.pipeThrough(createTarDecoder({ strict: true }))) {
-      if (header.type !== "file") {
-        await body.cancel();
-        continue;
-      }
-      const content = new Uint8Array(await new Response(body).arrayBuffer());
-      if (content.length < header.size) {
-        throw new TypeError(`${header.name} has ${content.length} of its ${header.size} bytes`);
-      }
-      yield { path: header.name, content };
-      last = header.name;
-    }
-  } catch (cause) {
-    if (signal?.aborted || cause instanceof SourceError || (cause as Error).name === "FileError") throw cause;
-    throw new SourceError(
-      `${file.address} is damaged ${last ? `behind ${last}` : "at its start"}: ${
-        (cause as Error).message.replace(/\.$/, "")
-      }. ` +
-        "Fetch or write it anew, or leave it out",
-      file.address,
-      { cause },
-    );
-  }
 }
