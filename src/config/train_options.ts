@@ -73,6 +73,11 @@ const options = v.object({
   curated: v.optional(v.nullable(v.string()), null),
   test: v.optional(v.nullable(v.string()), null),
   testShare: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 0.1),
+  mix: v.optional(
+    v.nullable(v.array(v.pipe(finite, v.gtValue(0, "must be above 0")))),
+    null,
+  ),
+  maxBad: v.optional(share, 0.1),
   dataMemory: v.optional(v.nullable(natural), null),
   poolSize: v.optional(positive, 20_000),
   inDomain: v.optional(share, 0.1),
@@ -129,6 +134,7 @@ function conflict(
     pool,
     curated,
     test,
+    mix,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -179,6 +185,10 @@ function conflict(
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;
   }
   const kept = curate === null ? poolSize : keptPairs(poolSize, { keep, filterRatio });
+  const parts = pool?.split("::").length ?? 0;
+  if (mix !== null && mix.length !== parts) {
+    return `--mix ${mix} gives ${mix.length} weights for ${parts} data sets: give one for each that :: joins in --pool`;
+  }
   if (pool === null && (curated !== null || test !== null)) {
     return `--${curated !== null ? "curated" : "test"} goes with --pool: name the data to learn from too`;
   }

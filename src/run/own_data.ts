@@ -7,6 +7,7 @@
 import { cacheFolder } from "../data/cache.ts";
 import { sigLipPreprocessing } from "../data/images/preprocessing.ts";
 import { pickPairs } from "../data/dataset.ts";
+import { openSource, splitSources } from "../data/sources/open_source.ts";
 import { type LoadedPairs, loadPairs } from "../data/load_pairs.ts";
 import { clipTemplates, promptsOf } from "../eval/prompt_templates.ts";
 import { preprocessingOf } from "../models/config.ts";
@@ -40,6 +41,7 @@ export async function loadOwnData(
   const load = async (name: string, path: string) => {
     const loaded = await loadPairs(path, { imageSize, filter, fit }, {
       signal: hooks.signal,
+      maxBad: options.maxBad,
       memoryBytes: options.dataMemory ?? undefined,
       folder: cacheFolder(options.cache),
       onProgress: (done, total) => hooks.onProgress(`read the ${name}`, done, total),
@@ -56,6 +58,7 @@ export async function loadOwnData(
     if (curated) curated = kept;
     else pool = kept;
   }
+  if (options.mix !== null) pool = await mixed(pool, options.pool!, options.mix);
   const order = permutation(seed, Stream.data, 8, test.size), { captions } = test;
   return {
     reference: curated,
@@ -89,20 +92,51 @@ async function holdOut(all: LoadedPairs, share: number, seed: number): Promise<[
     );
   }
   const order = permutation(seed, Stream.data, 9, size);
-  const part = async (rows: Uint32Array): Promise<LoadedPairs> => {
-    const pick = <T>(values: readonly T[]) => Array.from(rows, (row) => values[row]);
-    return {
-      ...await pickPairs(all, rows.sort()),
-      keys: pick(all.keys),
-      shards: pick(all.shards),
-      labels: pick(all.labels),
-      bad: [],
-    };
-  };
   return [
-    { ...await part(Uint32Array.from(order.subarray(count))), bad: all.bad },
-    await part(Uint32Array.from(order.subarray(0, count))),
+    { ...await pick(all, Uint32Array.from(order.subarray(count)).sort()), bad: all.bad },
+    await pick(all, Uint32Array.from(order.subarray(0, count)).sort()),
   ];
+}
+
+/** Some pairs of a set, in the order given. */
+async function pick(all: LoadedPairs, rows: Uint32Array): Promise<LoadedPairs> {
+  const picked = <T>(values: readonly T[]) => Array.from(rows, (row) => values[row]);
+  return {
+    ...await pickPairs(all, rows),
+    keys: picked(all.keys),
+    shards: picked(all.shards),
+    labels: picked(all.labels),
+    bad: [],
+  };
+}
+
+/** A pool whose parts, joined by `::` in its path, come as often as their weights ask. */
+async function mixed(pool: LoadedPairs, path: string, weights: readonly number[]): Promise<LoadedPairs> {
+  const parts = splitSources(path), partOfShard = new Map<string, number>();
+  for (const [number, part] of parts.entries()) {
+    for (const { name } of (await openSource(part)).shards) partOfShard.set(name, number);
+  }
+  const rows = mixedRows(pool.shards.map((shard) => partOfShard.get(shard)!), weights);
+  return { ...await pick(pool, rows), bad: pool.bad };
+}
+
+/**
+ * Rows of an epoch in which each part has its share by the weights: every pair comes once at least, and those of parts that
+ * are too short for their share come again.
+ *
+ * @param parts [n]: number of the part that each pair belongs to
+ * @throws RangeError when a part has a weight and no pair
+ */
+export function mixedRows(parts: readonly number[], weights: readonly number[]): Uint32Array {
+  const rows = weights.map((_, part) => parts.flatMap((of, row) => of === part ? [row] : []));
+  const empty = rows.findIndex((members) => members.length === 0);
+  if (empty >= 0) throw new RangeError(`Part ${empty + 1} of the pool holds no pair: leave it out`);
+  const unit = Math.max(...rows.map((members, part) => members.length / weights[part]));
+  return Uint32Array.from(
+    rows.flatMap((members, part) =>
+      Array.from({ length: Math.round(unit * weights[part]) }, (_, at) => members[at % members.length])
+    ),
+  );
 }
 
 /** A test set with its classes numbered, where every picture has one, and the prompts of these. */

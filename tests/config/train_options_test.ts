@@ -43,6 +43,8 @@ Deno.test("nothing given is the default experiment", () => {
     test: null,
     testShare: 0.1,
     dataMemory: null,
+    mix: null,
+    maxBad: 0.1,
     taskExamples: 200,
     taskPairs: 1000,
     referencePreset: null,
@@ -99,6 +101,8 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ referenceData: "task", poolSize: 900 }, /--task-pairs 1000 is more than the 900 of the pool/],
     [{ curated: "c" }, /--curated goes with --pool/],
     [{ pool: "p" }, /A pool of your own needs a reference: add --curated/],
+    [{ pool: "a::b", reference: "r", mix: [1] }, /--mix 1 gives 1 weights for 2 data sets/],
+    [{ mix: [1, -2] }, /--mix must be above 0/],
     [{ duplicates: 1 }, /^--duplicates must be 0 or more and below 1 \(it is 1\)$/],
     [
       { prefilter: 0.5, sampler: "top-k" },

@@ -75,6 +75,20 @@ Deno.test("train takes a pool in shards and a curated folder, and names what it 
       [config.data.pool.size, config.data.reference.size, config.data.test.size, config.data.notes.bad],
       [40, 20, 9, 1],
     );
+    const mix = ["train", "--pool", `${folder}/pool-0.tar::${folder}/pool-1.tar`, "--mix", "3,1", ...short];
+    const mixed = await superbatch([
+      ...mix,
+      "--reference-data",
+      "pool",
+      "--out",
+      `${folder}/mixed`,
+      "--cache",
+      `${folder}/cache`,
+    ]);
+    assert.equal(mixed.code, 0, mixed.error);
+    const { data } = JSON.parse(await Deno.readTextFile(`${JSON.parse(mixed.out).run}/config.json`));
+    // 28 pairs are left of 40; each once at least, the first part's three times as often as the second's.
+    assert.ok(data.pool.size > 28 && data.pool.size % 4 <= 1, `${data.pool.size}`);
     const report = await Deno.readTextFile(`${run}/report.html`);
     assert.ok(report.includes("on held-out pairs") && !/in-domain|vendor/.test(report));
   });
@@ -139,7 +153,10 @@ Deno.test("train refuses data that are not there, damaged, too small, or without
       ["--pool", `${folder}/pool-1.tar`, "--curated", folder],
       /no data set at .*did you mean .*pool-0\.tar/,
     );
-    await refused(["--pool", `${folder}/cut.tar`, "--reference-data", "pool"], /cut\.tar is damaged behind/);
+    await refused(
+      ["--pool", `${folder}/cut.tar`, "--reference-data", "pool"],
+      /cut\.tar is cut short: it ends at byte 5000, after/,
+    );
     await refused(["--pool", `${folder}/pool-0.tar`], /needs a reference: add --curated/);
     await refused(pool, /A step draws 16 examples, and the pool holds 14: lower --batch or --filter-ratio/);
   });

@@ -130,6 +130,15 @@ export const pool = {
   testShare: optional(option("--test-share", ratio(), {
     description: message`Share that is held out where --test is not given (0.1).`,
   })),
+  mix: optional(map(
+    option("--mix", string({ metavar: "2,1,…", pattern: /^[\d.]+(,[\d.]+)*$/, placeholder: "1" }), {
+      description: message`With --pool a::b: how often the parts come, by weight (each pair once).`,
+    }),
+    (list) => list.split(",").map(Number),
+  )),
+  maxBad: optional(option("--max-bad", float({ min: 0, max: 1 }), {
+    description: message`With --pool: share of the samples that may be unusable (0.1).`,
+  })),
   dataMemory: optional(
     size(
       "--data-memory",

@@ -47,7 +47,7 @@ export async function listFiles(folder: string): Promise<string[]> {
  */
 export function imageFolder(folder: string, files: readonly string[], columns?: ColumnNames): DataSource {
   const table = TABLES.find((name) => files.includes(name));
-  if (table) return { name: folder, shards: [tableShard(storedFile(join(folder, table)), columns)] };
+  if (table) return { name: folder, shards: [tableShard(storedFile(join(folder, table)), { columns })] };
   const pictures = files.filter(isPicture), all = new Set(files);
   if (pictures.length === 0) {
     throw new SourceError(

@@ -7,7 +7,8 @@
 import { basename, dirname, join } from "node:path";
 import { readError } from "../../storage/files.ts";
 import { imageFolder, listFiles } from "./image_folder.ts";
-import { type ColumnNames, extension, nearestName } from "./names.ts";
+import { extension, nearestName } from "./names.ts";
+import type { OpenOptions } from "./options.ts";
 import { parquetShard } from "./parquet.ts";
 import type { RemoteOptions } from "./remote.ts";
 import { listS3 } from "./s3.ts";
@@ -15,14 +16,6 @@ import { type DataSource, type Shard, SourceError } from "./source.ts";
 import { isRemote, storedFile } from "./stored_file.ts";
 import { tableShard } from "./table.ts";
 import { webDatasetShard } from "./webdataset.ts";
-
-/** How a data set is opened. */
-export interface OpenOptions {
-  /** Columns of tables and Parquet files, where their names are not the usual ones. */
-  readonly columns?: ColumnNames;
-  /** How patiently remote files are read. */
-  readonly remote?: RemoteOptions;
-}
 
 /** What stands between several data sets in one path, as in open_clip. */
 const SEPARATOR = "::";
@@ -39,9 +32,16 @@ const SEPARATOR = "::";
  * @throws FileError when it cannot be read
  */
 export async function openSource(path: string, options: OpenOptions = {}): Promise<DataSource> {
-  const sources = await Promise.all(path.split(SEPARATOR).map((part) => openOne(part, options)));
+  const sources = await Promise.all(splitSources(path).map((part) => openOne(part, options)));
   return sources.length === 1 ? sources[0] : { name: path, shards: sources.flatMap(({ shards }) => shards) };
 }
+
+/** The parts of a path that names several data sets, joined by `::`. */
+export function splitSources(path: string): string[] {
+  return path.split(SEPARATOR);
+}
+
+export type { OpenOptions };
 
 async function openOne(path: string, options: OpenOptions): Promise<DataSource> {
   if (path === "") throw new SourceError("An empty path names no data set", path);
@@ -65,12 +65,12 @@ function shardOf(address: string, { columns, remote }: OpenOptions): Shard {
   if (/\.(tar|tar\.gz|tgz)$/i.test(address.replace(/[?#].*$/, ""))) return webDatasetShard(file);
   switch (extension(address)) {
     case ".parquet":
-      return parquetShard(file, { columns });
+      return parquetShard(file, { columns, remote });
     case ".csv":
     case ".tsv":
     case ".jsonl":
     case ".ndjson":
-      return tableShard(file, columns);
+      return tableShard(file, { columns, remote });
     default:
       throw new SourceError(
         `${address} is no data set by its name: use .tar, .parquet, .csv, .tsv or .jsonl, or a folder`,

@@ -6,7 +6,8 @@
  */
 
 import type { ParquetReply, ParquetRequest } from "./parquet_worker.ts";
-import { type ColumnNames, pairColumns } from "./names.ts";
+import { pairColumns } from "./names.ts";
+import type { OpenOptions } from "./options.ts";
 import { BadSample, type Shard, SourceError, type StoredPair } from "./source.ts";
 import type { StoredFile } from "./stored_file.ts";
 
@@ -14,8 +15,7 @@ import type { StoredFile } from "./stored_file.ts";
 const LIMIT_MS = 60_000;
 
 /** How a Parquet file is read. */
-export interface ParquetOptions {
-  readonly columns?: ColumnNames;
+export interface ParquetOptions extends OpenOptions {
   /** After so long without a row group the reader is ended; 60,000 ms when left out. */
   readonly limitMs?: number;
 }
@@ -23,13 +23,13 @@ export interface ParquetOptions {
 /** A Parquet file as a shard. */
 export function parquetShard(
   { address }: StoredFile,
-  { columns, limitMs = LIMIT_MS }: ParquetOptions = {},
+  { columns, remote, limitMs = LIMIT_MS }: ParquetOptions = {},
 ): Shard {
   return {
     name: address,
     async *read(signal) {
       using reader = new Reader(address, limitMs, signal);
-      const opened = await reader.ask({ open: address });
+      const opened = await reader.ask({ open: address, remote });
       if (!("groups" in opened)) throw reader.damaged("its metadata are missing");
       const found = pairColumns(opened.columns, columns);
       if ("problem" in found) throw new SourceError(`${address} has ${found.problem}`, address);

@@ -1,11 +1,12 @@
 /** Reads a Parquet file row group by row group; a worker, because a malformed file can keep its reader busy for ever. */
 import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import type { RemoteOptions } from "./remote.ts";
 import { storedFile } from "./stored_file.ts";
 
 /** Opens a file, or asks for the rows of one of its row groups. */
 export type ParquetRequest =
-  | { readonly open: string }
+  | { readonly open: string; readonly remote?: RemoteOptions }
   | { readonly group: number; readonly columns: readonly string[] };
 
 /** What is in the file, or the rows asked for, or why there is none. */
@@ -25,15 +26,15 @@ let file: AsyncBuffer, starts: number[];
 scope.onmessage = async ({ data }) => {
   try {
     scope.postMessage(
-      "open" in data ? await open(data.open) : { rows: await read(data.group, data.columns) },
+      "open" in data ? await open(data.open, data.remote) : { rows: await read(data.group, data.columns) },
     );
   } catch (error) {
     scope.postMessage({ problem: (error as Error).message });
   }
 };
 
-async function open(address: string): Promise<ParquetReply> {
-  const stored = storedFile(address);
+async function open(address: string, remote?: RemoteOptions): Promise<ParquetReply> {
+  const stored = storedFile(address, remote);
   file = {
     byteLength: await stored.size(),
     slice: async (start, end = file.byteLength) => (await stored.slice(start, end)).buffer,

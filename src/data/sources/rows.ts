@@ -5,9 +5,10 @@
  */
 
 import { isAbsolute, join, relative, resolve } from "node:path";
-import { type ColumnNames, pairColumns } from "./names.ts";
+import { pairColumns } from "./names.ts";
+import type { OpenOptions } from "./options.ts";
 import { BadSample, SourceError, type StoredPair } from "./source.ts";
-import { isRemote, readAll, storedFile } from "./stored_file.ts";
+import { isRemote, readAll, type StoredFile, storedFile } from "./stored_file.ts";
 
 /**
  * The path of a file that a table or listing names, within the folder it may name files of.
@@ -39,7 +40,7 @@ export async function* pairsOfRows(
   shard: string,
   rows: AsyncIterable<{ readonly key: string; readonly row: Row }>,
   folder: string,
-  names: ColumnNames | undefined,
+  { columns: names, remote }: OpenOptions,
   signal?: AbortSignal,
 ): AsyncIterable<StoredPair | BadSample> {
   let columns: { image: string; caption: string } | undefined;
@@ -59,29 +60,28 @@ export async function* pairsOfRows(
       yield new BadSample(shard, key, `has no caption in ${columns.caption}`);
       continue;
     }
-    yield await readPicture(shard, key, folder, path, caption, row, columns, signal);
+    const address = pathWithin(folder, path);
+    if (address === null) {
+      yield new BadSample(shard, key, `"${path}" leads out of ${folder || "."}`);
+      continue;
+    }
+    const { [columns.image]: _image, [columns.caption]: _caption, ...metadata } = row;
+    const label = typeof row.label === "string" && row.label !== "" ? { label: row.label } : {};
+    const image = await readPicture(storedFile(address, remote), signal);
+    yield typeof image === "string"
+      ? new BadSample(shard, key, image)
+      : { key: path, shard, image, caption: caption.trim(), metadata, ...label };
   }
 }
 
-async function readPicture(
-  shard: string,
-  key: string,
-  folder: string,
-  path: string,
-  caption: string,
-  row: Row,
-  columns: { readonly image: string; readonly caption: string },
-  signal?: AbortSignal,
-): Promise<StoredPair | BadSample> {
-  const address = pathWithin(folder, path);
-  if (address === null) return new BadSample(shard, key, `"${path}" leads out of ${folder || "."}`);
-  const { [columns.image]: _image, [columns.caption]: _caption, ...metadata } = row;
-  const label = typeof row.label === "string" && row.label !== "" ? { label: row.label } : {};
+/** A picture's bytes, or why there are none. */
+async function readPicture(file: StoredFile, signal?: AbortSignal): Promise<Uint8Array | string> {
   try {
-    const image = await readAll(storedFile(address), signal);
-    return { key: path, shard, image, caption: caption.trim(), metadata, ...label };
+    return await readAll(file, signal);
   } catch (error) {
-    if (signal?.aborted) throw error;
-    return new BadSample(shard, key, (error as Error).message);
+    // What the whole run was not allowed is no property of a sample.
+    const denied = (error as Error).cause instanceof Deno.errors.NotCapable;
+    if (signal?.aborted || denied) throw error;
+    return (error as Error).message;
   }
 }

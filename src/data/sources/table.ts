@@ -7,18 +7,19 @@
 import { Readable } from "node:stream";
 import { dirname } from "node:path";
 import { CsvError, parse } from "csv-parse";
-import { type ColumnNames, extension } from "./names.ts";
+import { extension } from "./names.ts";
+import type { OpenOptions } from "./options.ts";
 import { pairsOfRows, type Row } from "./rows.ts";
 import { type Shard, SourceError } from "./source.ts";
 import { isRemote, type StoredFile } from "./stored_file.ts";
 
 /** A table as a shard; its pictures' paths start from the folder that it lies in. */
-export function tableShard(file: StoredFile, columns?: ColumnNames): Shard {
+export function tableShard(file: StoredFile, options: OpenOptions = {}): Shard {
   const { address } = file;
   const folder = isRemote(address) ? address.replace(/\/[^/]*$/, "") : dirname(address);
   return {
     name: address,
-    read: (signal) => pairsOfRows(address, tableRows(file, signal), folder, columns, signal),
+    read: (signal) => pairsOfRows(address, tableRows(file, signal), folder, options, signal),
   };
 }
 
