@@ -72,6 +72,7 @@ const options = v.object({
   pool: v.optional(v.nullable(v.string()), null),
   curated: v.optional(v.nullable(v.string()), null),
   test: v.optional(v.nullable(v.string()), null),
+  task: v.optional(v.nullable(v.string()), null),
   testShare: v.optional(v.pipe(share, v.gtValue(0, "must be above 0")), 0.1),
   mix: v.optional(
     v.nullable(v.array(v.pipe(finite, v.gtValue(0, "must be above 0")))),
@@ -135,6 +136,7 @@ function conflict(
     curated,
     test,
     mix,
+    task,
   }: TrainOptions,
 ): string | null {
   const arms = [sampler, ...(compare ? [compare] : [])].map((name) => samplers[name]);
@@ -185,6 +187,11 @@ function conflict(
     return `--keep ${keep} needs a method: add --curate, such as ${curationNames[0]}`;
   }
   const kept = curate === null ? poolSize : keptPairs(poolSize, { keep, filterRatio });
+  if (task !== null && (pool === null || curated !== null)) {
+    return pool === null
+      ? `--task ${task} goes with --pool: name the data in which its reference is to be found`
+      : `--task and --curated say both what is wanted: give one of them`;
+  }
   const parts = pool?.split("::").length ?? 0;
   if (mix !== null && mix.length !== parts) {
     return `--mix ${mix} gives ${mix.length} weights for ${parts} data sets: give one for each that :: joins in --pool`;
@@ -274,7 +281,10 @@ export function trainOptions(input: TrainOptionsInput): TrainOptions {
     const flag = String(path?.[0].key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new RangeError(`--${flag} ${message} (it is ${value})`);
   }
-  const { output } = result, problem = conflict(output);
+  const { output } = result;
+  // A task is given to infer a reference from it.
+  if (output.task !== null) output.referenceData = "task";
+  const problem = conflict(output);
   if (problem) throw new RangeError(problem);
   // The score of the arm that has one, of the run's own first.
   const score = samplerScore(output.sampler, output.score) ??

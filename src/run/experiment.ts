@@ -214,7 +214,8 @@ async function setKey(data: PreparedData, options: PlannedOptions): Promise<Reco
   const { referenceData, taskExamples, taskPairs } = options;
   if (referenceData !== "task") return { data: (referenceData === "pool" ? data.pool : data.reference).hash };
   const encoder = await referenceKey(data, { ...options, referenceData: "pool" });
-  return { data: data.reference.hash, encoder, taskExamples, taskPairs };
+  const task = data.task && await contentKey([data.task.pairs?.hash ?? null, ...data.task.tokens]);
+  return { data: data.reference.hash, encoder, taskExamples, taskPairs, task };
 }
 
 /** What the reference is trained on, and what finding it cost in FLOPs. */

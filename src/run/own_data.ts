@@ -14,7 +14,8 @@ import { preprocessingOf } from "../models/config.ts";
 import { permutation, Stream } from "../random/philox.ts";
 import type { DataOptions } from "./arm_options.ts";
 import type { RunHooks } from "./hooks.ts";
-import type { RawData } from "./prepare.ts";
+import type { RawData, RawTask } from "./prepare.ts";
+import { readFileBytes } from "../storage/files.ts";
 
 /** Captions that a report's searches take from the test set. */
 const QUERIES = 6;
@@ -51,6 +52,7 @@ export async function loadOwnData(
   };
   let pool = await load("pool", options.pool!);
   let curated = options.curated === null ? null : await load("curated set", options.curated);
+  const task = options.task === null ? undefined : await loadTask(options.task, load);
   let test = options.test === null ? null : await load("test set", options.test);
   if (!test) {
     const [kept, heldOut] = await holdOut(curated ?? pool, options.testShare, seed);
@@ -62,17 +64,39 @@ export async function loadOwnData(
   const order = permutation(seed, Stream.data, 8, test.size), { captions } = test;
   return {
     reference: curated,
+    ...(task ? { task } : {}),
     pool,
     ...classified(test),
     queries: [...new Set(Array.from(order, (at) => captions[at]))].slice(0, QUERIES),
     notes: {
       pool: options.pool,
       curated: options.curated,
+      task: options.task,
       test: options.test ?? `${options.testShare} held out`,
       bad: pool.bad.length + (curated?.bad.length ?? 0) + test.bad.length,
     },
     attributions: [],
   };
+}
+
+/**
+ * A task: a data set of examples, or captions or names of classes, a line each, in a text file.
+ *
+ * @throws {FileError} when the text file cannot be read
+ * @throws RangeError when it is empty
+ */
+async function loadTask(
+  path: string,
+  load: (name: string, path: string) => Promise<LoadedPairs>,
+): Promise<RawTask> {
+  if (!/\.txt$/i.test(path)) {
+    const pairs = await load("task's examples", path);
+    return { pairs, captions: pairs.captions };
+  }
+  const text = new TextDecoder().decode(await readFileBytes(path));
+  const captions = text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  if (captions.length === 0) throw new RangeError(`${path} holds no caption: write one a line`);
+  return { pairs: null, captions };
 }
 
 /** What was left out of a set, in a few lines. */

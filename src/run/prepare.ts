@@ -14,12 +14,21 @@ import type { DataOptions } from "./arm_options.ts";
 import type { RunHooks } from "./hooks.ts";
 import { loadOwnData } from "./own_data.ts";
 
+/** Examples of a task: pairs, or captions alone. */
+export interface RawTask {
+  /** Null for captions alone. */
+  readonly pairs: PairDataset | null;
+  readonly captions: readonly string[];
+}
+
 /** The sets of a run before their captions are token ids. */
 export interface RawData {
   /** The curated set; null where there is none, and a reference is brought along. */
   readonly reference: PairDataset | null;
   /** The noisy pool. */
   readonly pool: PairDataset;
+  /** What a task is known by, where a reference's set is to be inferred from one of the user's. */
+  readonly task?: RawTask;
   /** Held out. */
   readonly test: PairDataset;
   /** The prompts of each class that `concept` counts; empty where the pictures have no classes. */
@@ -37,6 +46,8 @@ export interface PreparedData extends Pick<RawData, "queries" | "attributions"> 
   readonly reference: TokenisedDataset;
   /** The noisy pool. */
   readonly pool: TokenisedDataset;
+  /** Examples of the user's task, with the ids of their captions; null where there is none. */
+  readonly task: { readonly pairs: TokenisedDataset | null; readonly tokens: Uint32Array } | null;
   /** Held out. */
   readonly test: TestSet & { readonly dataset: PairDataset };
   readonly tokenizerJson: string;
@@ -56,7 +67,11 @@ export async function prepareData(
 ): Promise<PreparedData> {
   const raw = options.pool === null ? await defaultData(options, hooks) : await loadOwnData(options, hooks);
   const { text } = preset(options.preset);
-  const tokenizerJson = trainTokenizer([...raw.reference?.captions ?? [], ...raw.pool.captions], {
+  const tokenizerJson = trainTokenizer([
+    ...raw.reference?.captions ?? [],
+    ...raw.task?.captions ?? [],
+    ...raw.pool.captions,
+  ], {
     vocabularySize: text.vocabulary,
   });
   return tokenised(raw, tokenizerJson, text);
@@ -100,6 +115,9 @@ function tokenised(
   return {
     reference: withTokens(reference),
     pool: withTokens(pool),
+    task: data.task
+      ? { pairs: data.task.pairs && withTokens(data.task.pairs), tokens: encode(data.task.captions) }
+      : null,
     test: {
       dataset: test,
       pixels: test.pictures.slice(0, test.size),

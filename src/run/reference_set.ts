@@ -11,36 +11,53 @@ import type { PlannedOptions } from "./arm_options.ts";
 import type { PreparedData } from "./prepare.ts";
 import type { PreparedReference } from "./experiment.ts";
 
-/** The examples by which a task is known: some of the curated pairs, decided by the seed of the data. */
-export async function taskExamples(
-  { reference }: PreparedData,
+/** What a task is known by. */
+interface Task {
+  /** Null for captions alone. */
+  readonly pairs: TokenisedDataset | null;
+  /** [k, T] */
+  readonly tokens: Uint32Array;
+}
+
+/** The user's task; in the default experiment some of the curated pairs stand for one, decided by the seed of the data. */
+async function taskOf(
+  { task, reference }: PreparedData,
   { taskExamples: wanted, dataSeed }: PlannedOptions,
-): Promise<TokenisedDataset> {
+): Promise<Task> {
+  if (task) return task;
   const order = permutation(dataSeed, Stream.data, 7, reference.size);
-  return await subset(reference, Uint32Array.from(order.subarray(0, wanted)));
+  const pairs = await subset(reference, Uint32Array.from(order.subarray(0, wanted)));
+  return { pairs, tokens: pairs.tokens };
 }
 
 /**
  * The examples of a task with the pairs of the pool that are nearest to them.
  *
  * @param encoder a model trained on the pool itself, with its embeddings of it
+ * @throws RangeError when that leaves nothing to learn from
  */
 export async function inferredSet(
   data: PreparedData,
   options: PlannedOptions,
   { model, embeddings }: PreparedReference,
 ): Promise<TokenisedDataset> {
-  const examples = await taskExamples(data, options), { taskPairs: count, seed } = options;
-  if (count === 0) return examples;
+  const { pairs, tokens } = await taskOf(data, options), { seed } = options;
+  const count = Math.min(options.taskPairs, data.pool.size);
+  if (count === 0) {
+    if (pairs) return pairs;
+    throw new RangeError("A task of captions alone is nothing to learn from: give --task-pairs above 0");
+  }
   const task = {
-    image: await model!.embedImages(examples.pictures.slice(0, examples.size), {
-      patchSize: options.patch ?? undefined,
-    }),
-    text: await model!.embedTexts(examples.tokens),
+    ...(pairs
+      ? {
+        image: await model!.embedImages(pairs.pictures.slice(0, pairs.size), {
+          patchSize: options.patch ?? undefined,
+        }),
+      }
+      : {}),
+    text: await model!.embedTexts(tokens),
     width: embeddings.width,
   };
-  return await concatenate(
-    examples,
-    await subset(data.pool, nearestToTask(embeddings, task, { count, seed })),
-  );
+  const found = await subset(data.pool, nearestToTask(embeddings, task, { count, seed }));
+  return pairs ? await concatenate(pairs, found) : found;
 }

@@ -25,7 +25,8 @@ Deno.test("train takes every option by its name", () => {
       .split(" "),
     ..."--preset mini --image-size 16 --init i --lock text --layer-decay 0.75 --out o --name n --compare uniform --pool-size 900 --in-domain .2"
       .split(" "),
-    ..."--pool p --curated c --test t --test-share .25 --data-memory 1GiB --mix 2,.5 --max-bad .5".split(" "),
+    ..."--pool p --curated c --test t --test-share .25 --data-memory 1GiB --task x --mix 2,.5 --max-bad .5"
+      .split(" "),
     ..."--task-examples 5 --task-pairs 0".split(" "),
     ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
@@ -85,6 +86,7 @@ Deno.test("train takes every option by its name", () => {
     test: "t",
     testShare: 0.25,
     dataMemory: 2 ** 30,
+    task: "x",
     mix: [2, 0.5],
     maxBad: 0.5,
     taskExamples: 5,

@@ -41,6 +41,7 @@ Deno.test("nothing given is the default experiment", () => {
     pool: null,
     curated: null,
     test: null,
+    task: null,
     testShare: 0.1,
     dataMemory: null,
     mix: null,
@@ -103,6 +104,8 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [{ pool: "p" }, /A pool of your own needs a reference: add --curated/],
     [{ pool: "a::b", reference: "r", mix: [1] }, /--mix 1 gives 1 weights for 2 data sets/],
     [{ mix: [1, -2] }, /--mix must be above 0/],
+    [{ task: "t" }, /--task t goes with --pool/],
+    [{ task: "t", pool: "p", curated: "c" }, /--task and --curated say both what is wanted/],
     [{ duplicates: 1 }, /^--duplicates must be 0 or more and below 1 \(it is 1\)$/],
     [
       { prefilter: 0.5, sampler: "top-k" },

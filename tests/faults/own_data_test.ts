@@ -54,7 +54,7 @@ const short =
   "--steps 4 --batch 8 --chunks 2 --filter-ratio .5 --reference-steps 4 --image-size 16 --test-share .3 --json --quiet"
     .split(" ");
 
-Deno.test("train takes a pool in shards and a curated folder, and names what it left out", async () => {
+Deno.test("train takes a pool in shards with a curated folder, weights, or a task, and names what it left out", async () => {
   await inFolder(async (folder) => {
     await writeShards(folder, 2, 20);
     await writeCurated(`${folder}/curated`, 30);
@@ -91,6 +91,24 @@ Deno.test("train takes a pool in shards and a curated folder, and names what it 
     assert.ok(data.pool.size > 28 && data.pool.size % 4 <= 1, `${data.pool.size}`);
     const report = await Deno.readTextFile(`${run}/report.html`);
     assert.ok(report.includes("on held-out pairs") && !/in-domain|vendor/.test(report));
+
+    // A reference from names of classes alone, and from a few examples.
+    await Deno.writeTextFile(`${folder}/task.txt`, "green square\nolive square\n");
+    for (const task of [`${folder}/task.txt`, `${folder}/curated`]) {
+      const args = [
+        "train",
+        "--pool",
+        `${folder}/pool-{0..1}.tar`,
+        "--task",
+        task,
+        "--task-pairs",
+        "9",
+        ...short,
+      ];
+      const inferred = await superbatch([...args, "--out", `${folder}/task`, "--cache", `${folder}/cache`]);
+      assert.equal(inferred.code, 0, inferred.error);
+      assert.ok(JSON.parse(inferred.out).flops.referenceTrain > 0);
+    }
   });
 });
 

@@ -127,6 +127,10 @@ export const pool = {
   test: optional(option("--test", string({ metavar: "DATA" }), {
     description: message`With --pool: the pairs to test on (--test-share of the curated ones).`,
   })),
+  task: optional(option("--task", string({ metavar: "DATA" }), {
+    description:
+      message`With --pool: in place of curated pairs a few examples of the task, or a .txt of captions or class names, from which the reference's set is inferred.`,
+  })),
   testShare: optional(option("--test-share", ratio(), {
     description: message`Share that is held out where --test is not given (0.1).`,
   })),
