@@ -1,3 +1,5 @@
+import type { TrainOptions } from "../config/train_options.ts";
+import { openSource } from "../data/sources/open_source.ts";
 import { ExitCode } from "./errors.ts";
 
 /** What a command would do. */
@@ -16,4 +18,24 @@ export function announce({ computes, writes }: Intent, json: boolean): number {
     for (const path of writes) console.log(`Would write ${path}`);
   }
   return ExitCode.ok;
+}
+
+/**
+ * The data that a run would read, each found to be there.
+ *
+ * @throws {SourceError} when there is no such data set
+ */
+export async function dataIntent({ pool, curated, task, test, poolSize }: TrainOptions): Promise<string[]> {
+  if (pool === null) return [`build a pool of ${poolSize} pairs, or take it from the cache`];
+  const intents: string[] = [];
+  for (const [name, path] of Object.entries({ pool, "curated set": curated, task, "test set": test })) {
+    if (path === null) continue;
+    const shards = /\.txt$/i.test(path) ? null : (await openSource(path)).shards.length;
+    intents.push(
+      `read the ${name}: ${path}${
+        shards === null ? "" : ` (${shards} ${shards === 1 ? "shard" : "shards"})`
+      }`,
+    );
+  }
+  return intents;
 }

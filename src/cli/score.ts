@@ -7,7 +7,7 @@ import { prepareData } from "../run/prepare.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
-import { announce } from "./dry_run.ts";
+import { announce, dataIntent } from "./dry_run.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { givenOptions } from "./train.ts";
@@ -23,7 +23,10 @@ export async function score(
   if (dryRun) {
     const by = planned.reference ??
       `a reference of ${planned.referenceSteps} steps, trained unless it is kept`;
-    return announce({ computes: [`score ${planned.poolSize} pairs by ${by}`], writes: [out] }, json);
+    return announce(
+      { computes: [...await dataIntent(planned), `score every pair by ${by}`], writes: [out] },
+      json,
+    );
   }
   const hooks = {
     onProgress: (stage: string, done: number, total: number, note?: string) =>

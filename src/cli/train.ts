@@ -2,9 +2,10 @@ import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../conf
 import { planLine, planRun } from "../run/arm_options.ts";
 import { openTuned } from "../run/tuning.ts";
 import { terminalSummary } from "../report/terminal.ts";
+import { withInitial } from "../run/initial.ts";
 import { runTraining } from "../run/run.ts";
 import type { InvocationOf } from "./command_line.ts";
-import { announce } from "./dry_run.ts";
+import { announce, dataIntent } from "./dry_run.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 
@@ -40,12 +41,12 @@ export async function train(
 /** What a run would come to, as planned for this adapter. */
 async function announceTraining(options: TrainOptions, json: boolean): Promise<number> {
   using device = await openTuned(options.cache);
-  const { plan, options: planned, problem } = planRun(options, device);
+  const { plan, options: planned, problem } = planRun(await withInitial(options), device);
   if (problem) throw new RangeError(problem);
-  const { reference, scored, referenceSteps, poolSize, steps, sampler, batch, compare, out, name } = options;
+  const { reference, scored, referenceSteps, steps, sampler, batch, compare, out, name } = options;
   return announce({
     computes: [
-      `build a pool of ${poolSize} pairs, or take it from the cache`,
+      ...await dataIntent(options),
       reference || scored
         ? `take the reference from ${reference ?? scored}`
         : `train a reference for ${referenceSteps} steps, unless it is kept from an earlier run`,

@@ -59,6 +59,10 @@ Deno.test("train takes a pool in shards with a curated folder, weights, or a tas
     await writeShards(folder, 2, 20);
     await writeCurated(`${folder}/curated`, 30);
     const args = ["train", "--pool", `${folder}/pool-{0..1}.tar`, "--curated", `${folder}/curated`, ...short];
+    const dry = await superbatch([...args, "--dry-run", "--out", `${folder}/dry`]);
+    assert.equal(dry.code, 0, dry.error);
+    assert.match(JSON.parse(dry.out).computes[0], /^read the pool: .* \(2 shards\)$/);
+    await assert.rejects(() => Deno.stat(`${folder}/dry`));
     const { code, out: output, error } = await superbatch([
       ...args,
       "--out",
