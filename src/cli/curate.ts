@@ -42,7 +42,13 @@ export async function curate(
   if (json) {
     console.log(JSON.stringify({ file: out, method, pairs: keys.length, kept: kept.length, ...written }));
   } else console.log(`${method} keeps ${kept.length} of ${keys.length} pairs\n${out}`);
-  if (written && !json) console.log(`${written.pairs} pairs in ${written.shards.length} shards of ${folder}`);
+  if (written && !json) {
+    console.log(
+      `${written.pairs} pairs in ${written.shards.length} ${
+        written.shards.length === 1 ? "shard" : "shards"
+      } of ${folder}`,
+    );
+  }
   return ExitCode.ok;
 }
 
