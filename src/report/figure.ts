@@ -55,6 +55,7 @@ const palette = [
   "#db2777",
   "#6b7280",
   "#65a30d",
+  "#1e3a8a",
 ];
 
 /** Height of a row of the legend, in pixels. */

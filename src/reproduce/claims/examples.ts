@@ -15,6 +15,9 @@ import { curve, ownCurve, percent, point, RATIOS, recallLabel, uniform } from ".
 const rivalArms = (
   { poolSize = 20_000, inDomain = 0.1 }: TrainOptionsInput,
 ): Record<string, TrainOptionsInput> => ({
+  "JEST, sifted": { prefilter: 0.75 },
+  // Scored as one patch.
+  "Flexi-JEST": { scorePatch: 32 },
   "independent": { sampler: "independent" },
   "easy reference": { score: "easy-reference" },
   "hard learner": { score: "hard-learner" },
