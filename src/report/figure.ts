@@ -50,12 +50,12 @@ const palette = [
   "#2563eb",
   "#059669",
   "#9333ea",
-  "#b45309",
+  "#1e3a8a",
   "#0891b2",
   "#db2777",
   "#6b7280",
   "#65a30d",
-  "#1e3a8a",
+  "#b45309",
 ];
 
 /** Height of a row of the legend, in pixels. */
