@@ -88,10 +88,32 @@ async function openFolder(folder: string, options: OpenOptions): Promise<DataSou
     ]
   ) {
     if (shards.length > 0) {
+      refuseSplits(folder, shards);
       return { name: folder, shards: shards.map((name) => shardOf(join(folder, name), options)) };
     }
   }
   return imageFolder(folder, files, options.columns);
+}
+
+/**
+ * Refuses shards of several splits: nobody wants to train on a test set unawares.
+ *
+ * @throws SourceError that names them
+ */
+function refuseSplits(folder: string, shards: readonly string[]): void {
+  const splitOf = (name: string) => /(?:^|\/)(train|test|validation|valid|val|dev)[-_./]/i.exec(name)?.[1];
+  const splits = new Map(shards.flatMap((name) => {
+    const split = splitOf(name);
+    return split ? [[split.toLowerCase(), name] as const] : [];
+  }));
+  if (splits.size < 2) return;
+  const [[split, example]] = splits;
+  throw new SourceError(
+    `${folder} holds the splits ${[...splits.keys()].join(", ")}: name one, such as ${
+      join(folder, example.replace(new RegExp(`${split}.*$`, "i"), `${split}*`))
+    }`,
+    folder,
+  );
 }
 
 async function localKind(path: string): Promise<"file" | "folder" | null> {

@@ -188,6 +188,19 @@ Deno.test("folders say what their pictures show by a table, by captions beside t
   });
 });
 
+Deno.test("a folder that holds several splits is refused, one of them is not", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/data`);
+    for (const name of ["train-00000-of-00001", "test-00000-of-00001"]) {
+      await Deno.copyFile(`${made}/snappy.parquet`, `${folder}/data/${name}.parquet`);
+    }
+    await refused(folder, /holds the splits test, train: name one, such as .*data\/test\*$/);
+    assert.equal((await readSource(`${folder}/data/train*`)).good.length, 5);
+    await Deno.remove(`${folder}/data/test-00000-of-00001.parquet`);
+    assert.equal((await readSource(folder)).good.length, 5);
+  });
+});
+
 Deno.test("a path that leads nowhere names the nearest, and one of no known kind is refused", async () => {
   await refused(`${made}/snapy.parquet`, /no data set at .*snapy\.parquet: did you mean .*snappy\.parquet\?/);
   await refused(`${made}/pairs-{000..002}.tar`, /no data set at .*pairs-002\.tar: did you mean/);
