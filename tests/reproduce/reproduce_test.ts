@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { claimNumbers } from "../../src/cli/reproduce.ts";
 import { figureFiles, renderReproduction } from "../../src/reproduce/report.ts";
+import { pools } from "../../src/reproduce/claims/extensions.ts";
 import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
 import { type Scale, scales } from "../../src/reproduce/scales.ts";
 import { trainOptions } from "../../src/config/train_options.ts";
@@ -34,19 +35,24 @@ Deno.test("the paper's eighteen claims and four beyond it have a number each, an
   }
 });
 
-Deno.test("the data that a scale asks for can be had", async () => {
+Deno.test("the data that scales and claims ask for can be had", async () => {
+  const cacheFolder = await Deno.makeTempDir();
   for (const { options } of Object.values(scales)) {
-    const { poolSize, inDomain, captionNoise, dataSeed } = trainOptions(options);
-    const data = await buildDefaultData({
-      poolSize,
-      inDomainShare: inDomain,
-      captionNoise,
-      imageSize: 2,
-      seed: dataSeed,
-      cacheFolder: await Deno.makeTempDir(),
-    });
-    assert.equal(data.pool.size, poolSize);
+    for (const pool of [{}, ...Object.values(pools)]) {
+      const { poolSize, inDomain, captionNoise, dataSeed, ...others } = trainOptions({ ...options, ...pool });
+      const data = await buildDefaultData({
+        ...others,
+        poolSize,
+        inDomainShare: inDomain,
+        captionNoise,
+        imageSize: 32,
+        seed: dataSeed,
+        cacheFolder,
+      });
+      assert.equal(data.pool.size, poolSize);
+    }
   }
+  await Deno.remove(cacheFolder, { recursive: true });
 });
 
 Deno.test("claims are named by numbers and ranges", () => {

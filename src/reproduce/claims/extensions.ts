@@ -21,14 +21,15 @@ const over = (all: readonly Trained[], of: (trained: Trained) => number) => boot
 const ample = { inDomain: 0.2 } as const;
 
 /** What a pool may be like, by name. */
-const pools: Readonly<Record<string, TrainOptionsInput>> = {
+export const pools: Readonly<Record<string, TrainOptionsInput>> = {
   "a fifth in-domain": ample,
   "two fifths in-domain": { inDomain: 0.4, poolSize: 10_000 },
   "half of it repeats a few pictures": { ...ample, duplicates: 0.5 },
   "four fifths of it repeat a few pictures": { ...ample, duplicates: 0.8 },
   "half of the in-domain captions exchanged": { ...ample, captionNoise: 0.5 },
   "half of the concepts unknown to the reference": { ...ample, unknownConcepts: 0.5 },
-  "tested on concepts that nobody showed": { ...ample, heldOutConcepts: 0.2 },
+  // Fewer concepts, so fewer pictures of them.
+  "tested on concepts that nobody showed": { ...ample, heldOutConcepts: 0.2, poolSize: 17_000 },
 };
 
 /** What may be preferred to joint selection, by name. */
