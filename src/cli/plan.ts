@@ -37,7 +37,7 @@ export async function plan(
     : printError(new RangeError(planned.problem));
 }
 
-function planText({ plan, options: { batch, precision, recompute } }: RunPlan): string {
+function planText({ plan, options: { batch, precision, recompute, reuseScoring } }: RunPlan): string {
   const { bytes, phases, unsharedBytes, parameterCount, microBatch } = plan;
   const row = (name: string, value: string, note = "") =>
     `${name.padEnd(20)}${value.padStart(12)}  ${note}`.trimEnd();
@@ -62,8 +62,8 @@ function planText({ plan, options: { batch, precision, recompute } }: RunPlan): 
       "temporaries",
       bytes.temporaries,
       `${formatBytes(unsharedBytes)} unshared; ${kept}${recompute ? ", recomputed" : ""}${
-        precision === "f16" ? ", f16" : ""
-      }`,
+        reuseScoring ? ", all that is scored kept" : ""
+      }${precision === "f16" ? ", f16" : ""}`,
     ),
     size("uniforms", bytes.uniforms),
     size("total", bytes.total),

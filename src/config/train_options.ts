@@ -12,7 +12,13 @@ import { precisions } from "../models/precision.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
 import { type CurationName, curationNames } from "../curation/curate.ts";
 import { GIBBS_ITERATIONS } from "../selection/gibbs.ts";
-import { type SamplerName, samplerNames, samplers, samplerScore } from "../selection/samplers.ts";
+import {
+  countedModels,
+  type SamplerName,
+  samplerNames,
+  samplers,
+  samplerScore,
+} from "../selection/samplers.ts";
 import { type ScoreName, scoreNames } from "../selection/scores.ts";
 
 const NUMBER = "must be a number";
@@ -65,6 +71,7 @@ const options = v.object({
   ),
   precision: v.optional(oneOf(precisions), "f32"),
   recompute: v.optional(v.boolean("must be true or false"), false),
+  reuseScoring: v.optional(v.boolean("must be true or false"), false),
   memory: v.optional(v.nullable(positive), null),
   compare: v.optional(v.nullable(sampler), null),
   out: v.optional(v.string(), "runs"),
@@ -111,6 +118,8 @@ function conflict(
     score,
     batch,
     microBatch,
+    recompute,
+    reuseScoring,
     chunks,
     filterRatio,
     poolSize,
@@ -173,6 +182,16 @@ function conflict(
   }
   if (typeof microBatch === "number" && microBatch > batch) {
     return `--micro-batch is ${microBatch}, more than the ${batch} examples of a batch: choose 1 to ${batch}, or auto`;
+  }
+  if (reuseScoring && (microBatch !== null || recompute)) {
+    return `--reuse-scoring keeps all activations, ${
+      recompute ? "--recompute" : "--micro-batch"
+    } as few as it can: leave one of them out`;
+  }
+  if (reuseScoring && ![sampler, compare].some((name) => name && scoresByLearner(name, score))) {
+    return `--reuse-scoring goes with a sampler and score that look at the learner: ${sampler} ${
+      score ? `by ${score} ` : ""
+    }does not`;
   }
   if (compare === sampler) {
     return `--compare ${compare} is what the run trains already: choose another sampler`;
@@ -256,6 +275,11 @@ export function keptPairs(
 function sharesTokens(a: PresetName, b: PresetName): boolean {
   const [one, other] = [preset(a).text, preset(b).text];
   return one.tokens === other.tokens && one.vocabulary === other.vocabulary;
+}
+
+/** Whether an arm runs the learner over what it selects from. */
+function scoresByLearner(sampler: SamplerName, score: ScoreName | null): boolean {
+  return countedModels(armScore(sampler, score)).learner;
 }
 
 /** What an arm goes by: the run's score if its sampler can, else the sampler's own. */

@@ -1603,7 +1603,7 @@ export const endToken = {
 /** shaders/gather.wgsl */
 export const gather = {
   "name": "gather",
-  "source": "// Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.\n//\n// x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for\n// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`; `scatter_chosen` for one row of\n// every `every`, named by index. `merge` takes its rows from two tensors, as if `second` followed the last row of x.\n// One invocation moves one word. Deterministic.\n\nconst INDEXED: bool = true;\nconst ACCUMULATE: bool = false; // scatter adds `addend`\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // words that the entry point writes\n  width: u32, // W\n  every: u32,\n  first: u32, // merge: rows of x\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<u32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> y: array<u32>;\n@group(0) @binding(4) var<storage, read> second: array<u32>;\n@group(0) @binding(1) var<storage, read> dy: array<f32>;\n@group(0) @binding(2) var<storage, read> addend: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dx: array<f32>;\n@group(0) @binding(4) var<storage, read> chosen: array<u32>; // row of x, one of every `every`\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  var row = i / params.width;\n  if (INDEXED) { row = indices[row]; } else { row = row * params.every + params.first; }\n  y[i] = x[row * params.width + i % params.width];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = indices[i / params.width];\n  let column = i % params.width;\n  if (row < params.first) {\n    y[i] = x[row * params.width + column];\n  } else {\n    y[i] = second[(row - params.first) * params.width + column];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  var gradient = 0.0;\n  if (row % params.every == params.first) { gradient = dy[row / params.every * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter_chosen(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  let taken = row / params.every;\n  var gradient = 0.0;\n  if (chosen[taken] == row) { gradient = dy[taken * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n",
+  "source": "// Rows by index: y[r] = x[indices[r]], or, without INDEXED, row r · every + first of x.\n//\n// x [S, W] and y [R, W] are words, so the same text moves pixels, tokens and numbers. `scatter` is the reverse for\n// rows taken without indices: dx is dy at those rows and zero elsewhere, plus `addend`; `scatter_chosen` for one row of\n// every `every`, named by index. `merge` takes its rows from two tensors, as if `second` followed the last row of x.\n// One invocation moves one word; in `rows`, which is `forward` by index for rows of whole vectors, one vector of four, and\n// a workgroup stays in one row, so that it divides once. Deterministic.\n\nconst INDEXED: bool = true;\nconst ACCUMULATE: bool = false; // scatter adds `addend`\nconst WORKGROUP: u32 = 64u;\n\nstruct Params {\n  size: u32, // words that the entry point writes; rows: vectors\n  width: u32, // W; rows: W / 4\n  every: u32, // rows: workgroups of a row\n  first: u32, // merge: rows of x\n}\n\n@group(0) @binding(0) var<uniform> params: Params;\n@group(0) @binding(1) var<storage, read> x: array<u32>;\n@group(0) @binding(2) var<storage, read> indices: array<u32>;\n@group(0) @binding(3) var<storage, read_write> y: array<u32>;\n@group(0) @binding(4) var<storage, read> second: array<u32>;\n@group(0) @binding(1) var<storage, read> x_vectors: array<vec4u>;\n@group(0) @binding(3) var<storage, read_write> y_vectors: array<vec4u>;\n@group(0) @binding(1) var<storage, read> dy: array<f32>;\n@group(0) @binding(2) var<storage, read> addend: array<f32>;\n@group(0) @binding(3) var<storage, read_write> dx: array<f32>;\n@group(0) @binding(4) var<storage, read> chosen: array<u32>; // row of x, one of every `every`\n\n@compute @workgroup_size(WORKGROUP)\nfn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  var row = i / params.width;\n  if (INDEXED) { row = indices[row]; } else { row = row * params.every + params.first; }\n  y[i] = x[row * params.width + i % params.width];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn rows(\n  @builtin(workgroup_id) id: vec3u,\n  @builtin(num_workgroups) groups: vec3u,\n  @builtin(local_invocation_index) lane: u32,\n) {\n  let group = id.y * groups.x + id.x;\n  let row = group / params.every;\n  let column = group % params.every * WORKGROUP + lane;\n  let i = row * params.width + column;\n  if (column >= params.width || i >= params.size) { return; }\n  y_vectors[i] = x_vectors[indices[row] * params.width + column];\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn merge(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = indices[i / params.width];\n  let column = i % params.width;\n  if (row < params.first) {\n    y[i] = x[row * params.width + column];\n  } else {\n    y[i] = second[(row - params.first) * params.width + column];\n  }\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  var gradient = 0.0;\n  if (row % params.every == params.first) { gradient = dy[row / params.every * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n\n@compute @workgroup_size(WORKGROUP)\nfn scatter_chosen(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {\n  let i = id.y * groups.x * WORKGROUP + id.x;\n  if (i >= params.size) { return; }\n  let row = i / params.width;\n  let taken = row / params.every;\n  var gradient = 0.0;\n  if (chosen[taken] == row) { gradient = dy[taken * params.width + i % params.width]; }\n  if (ACCUMULATE) { gradient += addend[i]; }\n  dx[i] = gradient;\n}\n",
   "constants": {
     "INDEXED": "bool",
     "ACCUMULATE": "bool",
@@ -1649,6 +1649,48 @@ export const gather = {
           "kind": "read_write",
           "index": 3,
           "element": "u32"
+        }
+      }
+    },
+    "rows": {
+      "bindings": {
+        "params": {
+          "kind": "uniform",
+          "index": 0,
+          "sizeBytes": 16,
+          "fields": {
+            "size": {
+              "offsetBytes": 0,
+              "type": "u32"
+            },
+            "width": {
+              "offsetBytes": 4,
+              "type": "u32"
+            },
+            "every": {
+              "offsetBytes": 8,
+              "type": "u32"
+            },
+            "first": {
+              "offsetBytes": 12,
+              "type": "u32"
+            }
+          }
+        },
+        "x_vectors": {
+          "kind": "read",
+          "index": 1,
+          "element": "vec4u"
+        },
+        "indices": {
+          "kind": "read",
+          "index": 2,
+          "element": "u32"
+        },
+        "y_vectors": {
+          "kind": "read_write",
+          "index": 3,
+          "element": "vec4u"
         }
       }
     },

@@ -99,9 +99,10 @@ export class Graph {
   /** How activations lie in memory that only matrix products and attention read. */
   readonly activations: DType;
   readonly #recomputes: boolean;
-  /** What {@link recomputable} parts have returned when recorded anew; nothing need write it again. */
-  readonly #returnedAgain = new Set<TensorStorage>();
+  /** What nothing need write unless something reads it; see {@link spare}. */
+  readonly #spare = new Set<TensorStorage>();
   #recordsTape = true;
+  #instead: ((dispatch: Dispatch) => boolean) | null = null;
   #phase = "";
 
   /**
@@ -194,6 +195,24 @@ export class Graph {
     }
   }
 
+  /** Records a forward pass that saves what a reverse walk reads, although none will come to it. */
+  withoutReverse<T>(build: () => T): T {
+    const before = this.#tape.length, result = build();
+    this.#tape.length = before;
+    return result;
+  }
+
+  /** Hands each dispatch that `build` would record to `instead`, if there is one; where that answers true, it is not recorded. */
+  intercept<T>(instead: ((dispatch: Dispatch) => boolean) | null, build: () => T): T {
+    const outer = this.#instead;
+    this.#instead = instead;
+    try {
+      return build();
+    } finally {
+      this.#instead = outer;
+    }
+  }
+
   /**
    * Records a part of the model that can be computed twice. In a graph made with `recompute`, what it computes on the
    * way is forgotten, and recorded anew when the reverse walk comes to it (activation checkpointing, Chen et al.,
@@ -219,7 +238,8 @@ export class Graph {
       backward: (gradient) => {
         // The walk goes on with the entries that this pushes.
         const again = build();
-        if (again.storage !== output.storage) this.#returnedAgain.add(again.storage);
+        // Computed again for what lies on the way: what it returns is there already.
+        if (again.storage !== output.storage) this.spare(again);
         this.passBack(again, gradient);
       },
     });
@@ -250,7 +270,7 @@ export class Graph {
       }
     }
     const bound = [...Object.values(reads), ...Object.values(writes)];
-    this.dispatches.push({
+    const dispatch: Dispatch = {
       shader,
       entry,
       constants: (options.constants ?? {}) as Dispatch["constants"],
@@ -262,7 +282,10 @@ export class Graph {
       flops: options.flops ?? 0,
       bytes: options.bytes ?? boundBytes(bound.filter((tensor) => tensor !== this.nothing)),
       phase: this.#phase,
-    });
+    };
+    const instead = this.#instead;
+    // What is recorded instead is not intercepted itself.
+    if (!instead || !this.intercept(null, () => instead(dispatch))) this.dispatches.push(dispatch);
   }
 
   /**
@@ -333,20 +356,24 @@ export class Graph {
       if (gradient) backward(gradient);
       this.#gradients.delete(output);
     }
-    this.#dropReturnedAgain();
+    this.#dropSpare();
   }
 
-  /** A part that is computed again is computed for what lies on the way: its last dispatch is needed only if read. */
-  #dropReturnedAgain(): void {
-    if (this.#returnedAgain.size === 0) return;
+  /** Marks what need not be written if, when the reverse walk is over, nothing reads it. */
+  spare({ storage }: Tensor): void {
+    this.#spare.add(storage);
+  }
+
+  #dropSpare(): void {
+    if (this.#spare.size === 0) return;
     for (const { reads } of this.dispatches) {
-      for (const { storage } of Object.values(reads)) this.#returnedAgain.delete(storage);
+      for (const { storage } of Object.values(reads)) this.#spare.delete(storage);
     }
     const needed = this.dispatches.filter(({ writes }) =>
-      !Object.values(writes).every(({ storage }) => this.#returnedAgain.has(storage))
+      !Object.values(writes).every(({ storage }) => this.#spare.has(storage))
     );
     this.dispatches.splice(0, this.dispatches.length, ...needed);
-    this.#returnedAgain.clear();
+    this.#spare.clear();
   }
 
   /** The gradient that the reverse walk left at a tensor, or undefined when none reached it. */

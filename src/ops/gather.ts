@@ -21,15 +21,36 @@ const WORKGROUP = 64;
  * @returns [R, …]
  */
 export function gatherRows(graph: Graph, x: Tensor, indices: Tensor): Tensor {
-  const rest = x.shape.slice(1), width = elementCount(rest);
-  const y = graph.temporary(`selected ${x.label}`, [indices.size, ...rest], x.dtype);
-  const params = { size: y.size, width, every: 1, first: 0 };
-  graph.dispatch(shader, "forward", { params, x, indices, y }, {
-    workgroups: linearGrid(y.size, WORKGROUP),
-    constants: { WORKGROUP, INDEXED: true },
-    bytes: 2 * y.sizeBytes + indices.sizeBytes,
-  });
+  const y = graph.temporary(`selected ${x.label}`, [indices.size, ...x.shape.slice(1)], x.dtype);
+  gatherInto(graph, x, indices, y);
   return y;
+}
+
+/**
+ * Rows of `x` by index, into `y`. No gradient.
+ *
+ * @param x [S, …], of words
+ * @param indices [R] u32, each below S
+ * @param y [R, …], of words
+ */
+export function gatherInto(graph: Graph, x: Tensor, indices: Tensor, y: Tensor): void {
+  const width = elementCount(x.shape.slice(1)), bytes = 2 * y.sizeBytes + indices.sizeBytes;
+  const constants = { WORKGROUP, INDEXED: true };
+  if (width % 4 === 0) {
+    const vectors = width / 4, every = Math.ceil(vectors / WORKGROUP);
+    graph.dispatch(shader, "rows", {
+      params: { size: y.size / 4, width: vectors, every, first: 0 },
+      x_vectors: x,
+      indices,
+      y_vectors: y,
+    }, { workgroups: linearGrid(indices.size * every, 1), constants, bytes });
+    return;
+  }
+  graph.dispatch(shader, "forward", { params: { size: y.size, width, every: 1, first: 0 }, x, indices, y }, {
+    workgroups: linearGrid(y.size, WORKGROUP),
+    constants,
+    bytes,
+  });
 }
 
 /**

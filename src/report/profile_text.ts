@@ -24,7 +24,7 @@ const milliseconds = (value: number) =>
 
 /** What was run, in words. */
 export function describeStep(
-  { model, batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute }:
+  { model, batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute, reuseScoring }:
     StepProfile["options"],
 ) {
   const { scores, chunked } = samplers[sampler];
@@ -34,6 +34,7 @@ export function describeStep(
     `${model}, ${chosen}, patches of ${patchSize}`,
     ...(microBatch < batch ? [`micro-batches of ${microBatch}`] : []),
     ...(recompute ? ["recomputed"] : []),
+    ...(reuseScoring ? ["scoring used again"] : []),
     ...(precision === "f16" ? ["f16"] : []),
   ].join(", ");
 }

@@ -64,6 +64,8 @@ export interface ArmOptions {
   readonly precision?: Precision;
   /** Keep of every block only its input; false when left out. */
   readonly recompute?: boolean;
+  /** Train from what scoring computed; false when left out. */
+  readonly reuseScoring?: boolean;
   /** Reference embeddings of the whole data set, where the score counts the reference. */
   readonly reference?: {
     readonly image: Float32Array;

@@ -49,7 +49,8 @@ export async function profileStep(
     learningRate: 1e-6,
     reference: { logitScale: 10, logitBias: -10, width },
   });
-  const { batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute } = trainer.options;
+  const { batch, superBatch, sampler, chunks, patchSize, microBatch } = trainer.options;
+  const { precision, recompute, reuseScoring } = trainer.options;
   const data = randomSuperBatch(config, superBatch, width, 1);
   onStage("the first step: the driver compiles");
   trainer.step(data);
@@ -73,7 +74,10 @@ export async function profileStep(
   const profile = await trainer.profile({ runs });
   return {
     adapter: device.adapter.description,
-    options: { model: name, batch, superBatch, sampler, chunks, patchSize, microBatch, precision, recompute },
+    options: {
+      ...{ model: name, batch, superBatch, sampler, chunks, patchSize },
+      ...{ microBatch, precision, recompute, reuseScoring },
+    },
     peaks,
     ...summariseProfile(profile, peaks),
     cpu: {

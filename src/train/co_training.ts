@@ -7,10 +7,11 @@
  */
 
 import type { Graph } from "../graph/graph.ts";
+import { type ForwardPass, recall } from "../ops/recall.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Pairing } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
-import { type BatchTensors, embedPairs, imageEmbeddings, textEmbeddings } from "../models/dual_encoder.ts";
+import { type BatchTensors, imageEmbeddings, textEmbeddings } from "../models/dual_encoder.ts";
 import type { ParameterTensors } from "../models/parameters.ts";
 import type { Resolution } from "../models/vision.ts";
 import type { TokenIndex } from "../ops/embedding.ts";
@@ -34,6 +35,16 @@ export interface CoTrained extends CoTraining {
   readonly config: DualEncoderConfig;
   /** [0] u32: number of the step. */
   readonly step: Tensor;
+  /** The scoring pass, where what it computed is used again; null or left out where it is not. */
+  readonly kept?: KeptPass | null;
+}
+
+/** What scoring a super-batch computed in either tower. */
+export interface KeptPass {
+  readonly image: ForwardPass;
+  readonly text: ForwardPass;
+  /** [b] u32: places of the batch's examples in the super-batch. */
+  readonly indices: Tensor;
 }
 
 /** Passes of a step; each draws the patches that it keeps anew. */
@@ -83,7 +94,8 @@ function coarseBefore(place: number, coarseShare: number): number {
 }
 
 /**
- * Embeds a run of a batch, each example at its resolution.
+ * Embeds a run of a batch, each example at its resolution. Where the scoring pass is kept the run is the whole batch, and
+ * what was computed to score it is not computed again.
  *
  * @param from the run's first place in the batch
  * @param index where the tokens occur, for the gradient of the table; null in a forward pass
@@ -92,25 +104,35 @@ export function embedCoTrained(
   graph: Graph,
   parameters: ParameterTensors,
   model: CoTrained,
-  batch: BatchTensors,
+  { pixels, tokens }: BatchTensors,
   from: number,
   index: TokenIndex | null,
 ): Pairing {
-  const { config, patchSize, coarseShare } = model, { pixels, tokens } = batch;
+  const { config, patchSize, scorePatchSize, scoreDrop, coarseShare, kept } = model;
   const places = placesByResolution(from, from + pixels.shape[0], coarseShare);
   const fine = { patchSize }, coarse = coarseResolution(model, Pass.train, coarseBefore(from, coarseShare));
-  if (places.coarse.length === 0 || scoresAsTrained({ ...model, coarseShare: 0 })) {
-    return embedPairs(graph, parameters, config, batch, fine, index);
-  }
-  if (places.fine.length === 0) return embedPairs(graph, parameters, config, batch, coarse, index);
-  const imagesAt = (places: readonly number[], resolution: Resolution): Tensor => {
-    const rows = graph.constant("places of one resolution", [places.length], Uint32Array.from(places));
-    return imageEmbeddings(graph, parameters, config, gatherRows(graph, pixels, rows), resolution);
+  /** The pictures at some of the places, at all of them when `rows` is null. */
+  const imagesOf = (rows: Tensor | null, resolution: Resolution): Tensor => {
+    const at = (x: Tensor) => rows ? gatherRows(graph, x, rows) : x;
+    const build = () => imageEmbeddings(graph, parameters, config, at(pixels), resolution);
+    const asScored = scoreDrop === 0 && resolution.patchSize === scorePatchSize;
+    return kept && asScored ? recall(graph, kept.image, at(kept.indices), build) : build();
   };
-  const images = [imagesAt(places.fine, fine), imagesAt(places.coarse, coarse)] as const;
+  const imagesAt = (places: readonly number[], resolution: Resolution): Tensor =>
+    imagesOf(
+      graph.constant("places of one resolution", [places.length], Uint32Array.from(places)),
+      resolution,
+    );
+  const images = (): Tensor => {
+    const { fine: finely, coarse: coarsely } = places;
+    if (coarsely.length === 0 || scoresAsTrained({ ...model, coarseShare: 0 })) return imagesOf(null, fine);
+    if (finely.length === 0) return imagesOf(null, coarse);
+    return mergeRows(graph, [imagesAt(finely, fine), imagesAt(coarsely, coarse)], [finely, coarsely]);
+  };
+  const texts = () => textEmbeddings(graph, parameters, config, tokens, index);
   return {
-    image: mergeRows(graph, images, [places.fine, places.coarse]),
-    text: textEmbeddings(graph, parameters, config, tokens, index),
+    image: images(),
+    text: kept ? recall(graph, kept.text, kept.indices, texts) : texts(),
     logitScale: parameters.get("logit_scale"),
     logitBias: parameters.get("logit_bias"),
   };

@@ -78,6 +78,13 @@ export interface TrainerOptions extends FineTuning {
   readonly precision?: Precision;
   /** Keep of every transformer block only its input, and compute the rest again in the reverse walk; false when left out. */
   readonly recompute?: boolean;
+  /**
+   * Keep all that scoring the super-batch computes, and train the selected examples from there in place of computing their
+   * forward pass again: F(2 + S/b) a step instead of F(3 + S/b), for activations of S examples in memory instead of b; false
+   * when left out. In Flexi-JEST it spares the text tower and the coarse share. Nothing changes where the score counts no
+   * learner.
+   */
+  readonly reuseScoring?: boolean;
   /** What is trained, and what the scores are of; `sigmoid` when left out. */
   readonly loss?: LossName;
   /** Settings of AdamW; the paper's when left out. */
@@ -122,6 +129,7 @@ export function resolveTrainerOptions(
     microBatch: options.batch,
     precision: "f32" as const,
     recompute: false,
+    reuseScoring: false,
     loss: "sigmoid" as const,
     optimizer: adamWDefaults,
     lock: null,
@@ -139,6 +147,13 @@ export function resolveTrainerOptions(
   if (microBatch !== batch && !(Number.isInteger(microBatch) && microBatch >= 1 && microBatch < batch)) {
     throw new RangeError(
       `The micro-batch is ${microBatch}: give a whole number from 1 to the ${batch} examples of a batch`,
+    );
+  }
+  if (full.reuseScoring && (microBatch !== batch || full.recompute)) {
+    throw new RangeError(
+      `What scoring computed cannot be used again ${
+        full.recompute ? "where activations are recomputed" : `in micro-batches of ${microBatch}`
+      }: it keeps all of them. Leave one of the two out`,
     );
   }
   if (!(full.coarseShare >= 0 && full.coarseShare <= 1)) {

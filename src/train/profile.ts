@@ -55,6 +55,7 @@ export interface StepProfile {
     readonly patchSize: number;
     readonly microBatch: number;
     readonly recompute: boolean;
+    readonly reuseScoring: boolean;
     readonly precision: Precision;
   };
   /** The roofs. */

@@ -13,18 +13,19 @@ import { Ring } from "../gpu/ring.ts";
 import { allocate, type Memory } from "../gpu/memory.ts";
 import { record as recordShader } from "../gpu/shaders.gen.ts";
 import { Graph } from "../graph/graph.ts";
+import { remember } from "../ops/recall.ts";
 import { Program } from "../graph/program.ts";
 import type { DType, Shape, Tensor } from "../graph/tensor.ts";
 import type { LossName, Pairing } from "../losses/contrastive.ts";
 import type { DualEncoderConfig } from "../models/config.ts";
-import { type BatchTensors, embedPairs } from "../models/dual_encoder.ts";
+import { type BatchTensors, embedPairs, imageEmbeddings, textEmbeddings } from "../models/dual_encoder.ts";
 import type { ParameterStore, ParameterTensors } from "../models/parameters.ts";
 import { gatherRows, takeRows } from "../ops/gather.ts";
 import { adamW, type AdamWOptions, STEP_BYTES } from "../optim/adamw.ts";
 import { countedModels, type SamplerName, selectBatch } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
 import type { Selection } from "../selection/selection.ts";
-import { coarseResolution, type CoTraining, Pass } from "./co_training.ts";
+import { coarseResolution, type CoTrained, type CoTraining, type KeptPass, Pass } from "./co_training.ts";
 import { embedInParts, trainBatch } from "./micro_batches.ts";
 import { expectPrecision, type Precision } from "../models/precision.ts";
 import { type FineTuning, learningRateFactor } from "../models/fine_tuning.ts";
@@ -62,6 +63,8 @@ export interface StepOptions extends CoTraining, FineTuning {
   readonly precision?: Precision;
   /** Keep of every transformer block only its input; false when left out. */
   readonly recompute?: boolean;
+  /** Keep all that scoring computes, and train the selected examples from there; false when left out. */
+  readonly reuseScoring?: boolean;
 }
 
 /** Buffers that the host fills before a step. */
@@ -146,7 +149,7 @@ export function recordStep(
   owned: GPUBuffer[] = [],
 ): RecordedStep {
   expectPrecision(options.precision ?? "f32", memory.traits);
-  const { config, superBatch, batch, score } = options;
+  const { config, superBatch, batch } = options;
   const { vision: { imageSize }, text: { tokens: length, vocabulary } } = config;
   const allocateWords = (label: string, words: number): BufferRange => {
     const range = allocate(memory, label, words * 4);
@@ -191,21 +194,10 @@ export function recordStep(
     () => learner.tensors(graph, { differentiable: (parameter) => factor(parameter) > 0 }),
   );
 
-  const counted = countedModels(score);
-  const scored = counted.learner
-    ? graph.phase(
-      "score",
-      () =>
-        embedInParts(graph, config, superBatch, options.scoreBatch, (from, to) => {
-          const part = {
-            pixels: takeRows(graph, superBatchTensors.pixels, from, to),
-            tokens: takeRows(graph, superBatchTensors.tokens, from, to),
-          };
-          const resolution = coarseResolution({ ...options, step }, Pass.score, from);
-          return embedPairs(graph, parameters, config, part, resolution, null);
-        }),
-    )
-    : null;
+  const counted = countedModels(options.score);
+  const { scored, kept } = counted.learner
+    ? graph.phase("score", () => score(graph, parameters, { ...options, step }, superBatchTensors))
+    : { scored: null, kept: null };
   const selection = graph.phase(
     "select",
     () =>
@@ -230,6 +222,7 @@ export function recordStep(
     step,
     tokenIndex,
     scored,
+    kept: kept && { ...kept, indices: selection.indices },
     indices: selection.indices,
     take: (from: number, to: number): BatchTensors =>
       graph.phase("gather", () => {
@@ -257,6 +250,36 @@ export function recordStep(
     graph.place(selection.diagonal, diagonal);
   }
   return { graph, inputs, scalars, indices, entropies, diagonal };
+}
+
+/** Embeds a super-batch as it is scored, and keeps what was computed on the way if it is to be used again. */
+function score(
+  graph: Graph,
+  parameters: ParameterTensors,
+  options: StepOptions & CoTrained,
+  superBatch: BatchTensors,
+): { scored: Pairing; kept: Omit<KeptPass, "indices"> | null } {
+  const { config, superBatch: count, scoreBatch, reuseScoring } = options;
+  if (!reuseScoring) {
+    const scored = embedInParts(graph, config, count, scoreBatch, (from, to) => {
+      const part = {
+        pixels: takeRows(graph, superBatch.pixels, from, to),
+        tokens: takeRows(graph, superBatch.tokens, from, to),
+      };
+      return embedPairs(graph, parameters, config, part, coarseResolution(options, Pass.score, from), null);
+    });
+    return { scored, kept: null };
+  }
+  const { pixels, tokens } = superBatch, resolution = coarseResolution(options, Pass.score, 0);
+  const images = () => imageEmbeddings(graph, parameters, config, pixels, resolution);
+  const [image, imagePass] = remember(graph, count, images);
+  const [text, textPass] = remember(
+    graph,
+    count,
+    () => textEmbeddings(graph, parameters, config, tokens, null),
+  );
+  const [logitScale, logitBias] = [parameters.get("logit_scale"), parameters.get("logit_bias")];
+  return { scored: { image, text, logitScale, logitBias }, kept: { image: imagePass, text: textPass } };
 }
 
 function record(

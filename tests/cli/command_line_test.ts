@@ -31,9 +31,10 @@ Deno.test("train takes every option by its name", () => {
     ..."--prefilter .5 --duplicates .25 --unknown-concepts .125 --held-out-concepts .75".split(" "),
     ..."--caption-noise .1 --reference-steps 40 --learning-rate 1e-3 --warm-up 0 --cache c --json --quiet"
       .split(" "),
-    ..."--micro-batch 8 --precision f16 --recompute --memory 8GiB --score hard-learner --loss softmax".split(
-      " ",
-    ),
+    ..."--micro-batch 8 --precision f16 --recompute --reuse-scoring --memory 8GiB --score hard-learner --loss softmax"
+      .split(
+        " ",
+      ),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
     ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
@@ -68,6 +69,7 @@ Deno.test("train takes every option by its name", () => {
     microBatch: 8,
     precision: "f16",
     recompute: true,
+    reuseScoring: true,
     memory: 8 * 2 ** 30,
     preset: "mini",
     imageSize: 16,

@@ -22,6 +22,7 @@ Deno.test("nothing given is the default experiment", () => {
     microBatch: null,
     precision: "f32",
     recompute: false,
+    reuseScoring: false,
     memory: null,
     compare: null,
     out: "runs",
@@ -115,6 +116,19 @@ Deno.test("a value out of range is refused with the option, its range and the va
       { prefilter: 0.5, score: "easy-reference" },
       /--prefilter 0.5 goes with --score learnability, not easy-reference/,
     ],
+    [
+      { reuseScoring: true, recompute: true },
+      /--reuse-scoring keeps all activations, --recompute as few as it can: leave one of them out/,
+    ],
+    [
+      { reuseScoring: true, microBatch: "auto" },
+      /--reuse-scoring keeps all activations, --micro-batch as few as it can: leave one of them out/,
+    ],
+    [
+      { reuseScoring: true, score: "easy-reference" },
+      /--reuse-scoring goes with a sampler and score that look at the learner: joint by easy-reference does not/,
+    ],
+    [{ reuseScoring: true, sampler: "uniform" }, /look at the learner: uniform does not/],
     [
       { prefilter: 0.5, filterRatio: 0.25 },
       /--prefilter 0.5 leaves 43 of 85 drawn examples for a batch of 64/,

@@ -15,7 +15,7 @@ import { randomInput, runOp } from "./run_graph.ts";
 
 const bits = (data: Float32Array | Uint32Array) => new Uint32Array(data.buffer, data.byteOffset, data.length);
 
-for (const shape of [[1, 1], [3, 5], [65, 3, 3], [70, 64]]) {
+for (const shape of [[1, 1], [3, 5], [65, 3, 3], [70, 64], [9, 300]]) {
   Deno.test({ name: `gathered rows of [${shape}], words of both types`, ...sharesDevice }, async () => {
     const width = shape.slice(1).reduce((a, b) => a * b), [rows] = shape;
     const indices = { shape: [4], data: Uint32Array.of(rows - 1, 0, rows >> 1, 0) };

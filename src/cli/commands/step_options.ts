@@ -113,6 +113,10 @@ export const stepShape = {
       message`How activations and kernels are stored: f32, or f16 where the adapter has shader-f16 (f32).`,
   })),
   recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
+  reuseScoring: yes(
+    "--reuse-scoring",
+    message`Keep what scoring computed of the selected examples, and train from there: faster, more memory.`,
+  ),
   memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
 };
 
