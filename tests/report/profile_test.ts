@@ -47,6 +47,7 @@ const profile: StepProfile = {
     microBatch: 32,
     precision: "f16",
     recompute: true,
+    reuseScoring: false,
   },
   peaks,
   ...summariseProfile({ ...program, dispatches }, peaks),
@@ -69,6 +70,8 @@ Deno.test("the text names what was run, the roofs, and every op or shape", () =>
     text,
     /mini, joint, 64 of 640 pairs in 8 chunks, patches of 16, micro-batches of 32, recomputed, f16/,
   );
+  const reusing = { ...profile, options: { ...profile.options, recompute: false, reuseScoring: true } };
+  assert.match(profileText(reusing, "op"), /micro-batches of 32, scoring used again, f16/);
   assert.match(text, /multiply-adds in registers, f32 +100 GFLOP\/s/);
   assert.match(text, /1\.50 µs a dispatch to encode, 90 µs to submit/);
   assert.match(text, /^matmul_subgroup\.forward +1 +20\.0 +/m);
