@@ -11,17 +11,10 @@ import type { Device } from "../gpu/device.ts";
 import { DualEncoder } from "../models/model.ts";
 import { permutation, Stream } from "../random/philox.ts";
 import { type PlannedOptions, planRun } from "../run/arm_options.ts";
-import {
-  curatePool,
-  type Experiment,
-  newModel,
-  prepareReference,
-  runArm,
-  stoppable,
-} from "../run/experiment.ts";
-import type { PreparedReference } from "../run/experiment.ts";
+import { curatePool, type Experiment, newModel, runArm, stoppable } from "../run/experiment.ts";
 import type { RunHooks } from "../run/hooks.ts";
 import { prepareData, type PreparedData } from "../run/prepare.ts";
+import { type PreparedReference, prepareReference } from "../run/prepare_reference.ts";
 import { contentKey } from "../run/reference.ts";
 import type { HostEmbeddings, HostModels } from "../selection/select.ts";
 import type { Evaluation, FlopCount, MetricLine } from "../train/record.ts";

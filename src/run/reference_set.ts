@@ -9,7 +9,7 @@ import { concatenate, subset, type TokenisedDataset } from "../data/dataset.ts";
 import { permutation, Stream } from "../random/philox.ts";
 import type { PlannedOptions } from "./arm_options.ts";
 import type { PreparedData } from "./prepare.ts";
-import type { PreparedReference } from "./experiment.ts";
+import type { PreparedReference } from "./prepare_reference.ts";
 
 /** What a task is known by. */
 interface Task {

@@ -13,10 +13,11 @@ import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
 import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
-import { curatePool, type Experiment, newModel, prepareReference, runArm, stoppable } from "./experiment.ts";
+import { curatePool, type Experiment, newModel, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
 import { type InitialWeights, withInitial } from "./initial.ts";
 import { prepareData } from "./prepare.ts";
+import { prepareReference } from "./prepare_reference.ts";
 import { searchExamples } from "./search.ts";
 import { describeTuning, openTuned } from "./tuning.ts";
 
