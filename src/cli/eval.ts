@@ -1,10 +1,11 @@
+import { referenceNames } from "../run/arm_options.ts";
 import { openTuned } from "../run/tuning.ts";
 import { readRun } from "../report/run_folder.ts";
 import { evaluationTable } from "../report/terminal.ts";
 import type { RecallScore } from "../eval/caption_retrieval.ts";
 import { clipTemplates, promptsOf } from "../eval/prompt_templates.ts";
 import { embedPairs } from "../run/embed_pairs.ts";
-import { evaluate } from "../run/evaluate.ts";
+import { embedTest, evaluateEmbeddings, type TestEmbeddings } from "../run/evaluate.ts";
 import { type ClassName, evaluatePairs, type PairEvaluation } from "../run/evaluate_pairs.ts";
 import { openModel } from "../run/open_model.ts";
 import { loadRunModel, savedOptions } from "../run/saved_run.ts";
@@ -72,20 +73,23 @@ async function evaluateHeldOut({ run: path, json, quiet }: InvocationOf<"eval">)
     signal: AbortSignal.any([]),
   });
   const results: Record<string, Evaluation> = {};
-  for (
-    const name of [
-      "learner",
-      ...(run.summary.compare ? [run.summary.compare.arm] : []),
-      ...(run.summary.reference ? ["reference"] : []),
-    ]
-  ) {
-    using model = await loadRunModel(device, path, name);
-    // A model that was brought along, or began as one, reads captions by its own tokenizer; a reference sees its own patches.
-    const brought = name === "reference" && options.reference !== null;
-    const { test } = brought || options.init !== null
-      ? data.tokenisedBy(model.notes.tokenizer, model.config.text)
-      : data;
-    results[name] = await evaluate(model, test, brought ? undefined : options.patch ?? undefined);
+  const models: Record<string, readonly string[]> = {
+    learner: ["learner"],
+    ...(run.summary.compare ? { [run.summary.compare.arm]: [run.summary.compare.arm] } : {}),
+    ...(run.summary.reference ? { reference: referenceNames(options) } : {}),
+  };
+  for (const [name, files] of Object.entries(models)) {
+    const members: TestEmbeddings[] = [];
+    for (const file of files) {
+      using model = await loadRunModel(device, path, file);
+      // A model that was brought along, or began as one, reads captions by its own tokenizer; a reference sees its own patches.
+      const brought = name === "reference" && options.reference !== null;
+      const { test } = brought || options.init !== null
+        ? data.tokenisedBy(model.notes.tokenizer, model.config.text)
+        : data;
+      members.push(await embedTest(model, test, brought ? undefined : options.patch ?? undefined));
+    }
+    results[name] = evaluateEmbeddings(members, data.test);
   }
   progress.close();
   console.log(json ? JSON.stringify(results) : evaluationTable(results));

@@ -1,7 +1,7 @@
 import { referenceScores } from "../curation/reference_score.ts";
 import { cacheFiles } from "../data/cache.ts";
 import { encodeScored, FORMAT } from "../data/scored_pairs.ts";
-import { planRun } from "../run/arm_options.ts";
+import { planRun, referenceNames } from "../run/arm_options.ts";
 import { prepareData } from "../run/prepare.ts";
 import { prepareReference } from "../run/prepare_reference.ts";
 import { openTuned } from "../run/tuning.ts";
@@ -10,7 +10,7 @@ import type { InvocationOf } from "./command_line.ts";
 import { announce, dataIntent } from "./dry_run.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
-import { givenOptions } from "./train.ts";
+import { givenOptions, ownReferenceIntent } from "./train.ts";
 
 /** `superbatch score`: a reference's score and embeddings of every pair of the pool, in a file. */
 export async function score(
@@ -21,10 +21,10 @@ export async function score(
   const { options: planned, problem } = planRun(options, device);
   if (problem) throw new RangeError(problem);
   if (dryRun) {
-    const by = planned.reference ??
-      `a reference of ${planned.referenceSteps} steps, trained unless it is kept`;
+    const own = planned.reference === null ? [ownReferenceIntent(planned)] : [];
+    const by = planned.reference ?? (referenceNames(planned).length > 1 ? "their mean logits" : "it");
     return announce(
-      { computes: [...await dataIntent(planned), `score every pair by ${by}`], writes: [out] },
+      { computes: [...await dataIntent(planned), ...own, `score every pair by ${by}`], writes: [out] },
       json,
     );
   }

@@ -1,5 +1,5 @@
 import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../config/train_options.ts";
-import { planLine, planRun } from "../run/arm_options.ts";
+import { planLine, planRun, referenceNames } from "../run/arm_options.ts";
 import { openTuned } from "../run/tuning.ts";
 import { terminalSummary } from "../report/terminal.ts";
 import { withInitial } from "../run/initial.ts";
@@ -43,18 +43,28 @@ async function announceTraining(options: TrainOptions, json: boolean): Promise<n
   using device = await openTuned(options.cache);
   const { plan, options: planned, problem } = planRun(await withInitial(options), device);
   if (problem) throw new RangeError(problem);
-  const { reference, scored, referenceSteps, steps, sampler, batch, compare, out, name } = options;
+  const { reference, scored, steps, sampler, batch, compare, out, name } = options;
   return announce({
     computes: [
       ...await dataIntent(options),
-      reference || scored
-        ? `take the reference from ${reference ?? scored}`
-        : `train a reference for ${referenceSteps} steps, unless it is kept from an earlier run`,
+      reference || scored ? `take the reference from ${reference ?? scored}` : ownReferenceIntent(options),
       ...[sampler, ...(compare ? [compare] : [])].map((arm) => `train ${steps} steps of ${batch} by ${arm}`),
       `use: ${planLine(plan, planned.batch)}`,
     ],
     writes: [`${out}/<time>-${name}/`],
   }, json);
+}
+
+/** That references of a run's own are trained, said for `--dry-run`. */
+export function ownReferenceIntent(
+  options: Parameters<typeof referenceNames>[0] & Pick<TrainOptions, "referenceSteps">,
+): string {
+  const { length } = referenceNames(options), each = length > 1 ? " each" : "";
+  return `train ${
+    length > 1 ? `${length} references` : "a reference"
+  } for ${options.referenceSteps} steps${each}, unless ${
+    length > 1 ? "they are" : "it is"
+  } kept from an earlier run`;
 }
 
 /**

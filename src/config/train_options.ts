@@ -100,7 +100,8 @@ const options = v.object({
   keep: v.optional(v.nullable(v.pipe(share, v.gtValue(0, "must be above 0"))), null),
   referenceSteps: v.optional(positive, 800),
   referenceBatch: v.optional(v.nullable(positive), null),
-  referenceData: v.optional(oneOf(["curated", "pool", "task"]), "curated"),
+  references: v.optional(positive, 1),
+  referenceData: v.optional(oneOf(["curated", "pool", "task", "curated+pool"]), "curated"),
   taskExamples: v.optional(positive, 200),
   taskPairs: v.optional(natural, 1000),
   referencePreset: v.optional(v.nullable(presetName), null),
@@ -133,6 +134,7 @@ function conflict(
     curate,
     keep,
     reference,
+    references,
     scored: scoredFile,
     uniformShare,
     prefilter,
@@ -199,6 +201,11 @@ function conflict(
   if (reference !== null && scoredFile !== null) {
     return `--reference and --scored name a reference each: give one of them`;
   }
+  if (references > 1 && (reference !== null || scoredFile !== null)) {
+    return `--references ${references} asks for so many to be trained, and --${
+      reference !== null ? "reference" : "scored"
+    } names what is there: give one of them`;
+  }
   if (pool === null && referenceData === "task" && taskPairs > poolSize) {
     return `--task-pairs ${taskPairs} is more than the ${poolSize} of the pool: lower it, or raise --pool-size`;
   }
@@ -220,7 +227,7 @@ function conflict(
   }
   if (
     pool !== null && curated === null && reference === null && scoredFile === null &&
-    referenceData === "curated" && needed
+    referenceData.startsWith("curated") && needed
   ) {
     return "A pool of your own needs a reference: add --curated, or --reference, or --reference-data pool";
   }

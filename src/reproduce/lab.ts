@@ -224,10 +224,10 @@ export class Lab implements Disposable {
   async #reference(experiment: Experiment): Promise<PreparedReference> {
     const { referenceSteps, referenceData, referencePreset, preset, batch, seed, learningRate, patch } =
       experiment.options;
-    const { warmUp, loss, beta2, imageSize, taskExamples, taskPairs } = experiment.options;
+    const { references, warmUp, loss, beta2, imageSize, taskExamples, taskPairs } = experiment.options;
     const key = JSON.stringify([
       [referenceSteps, referenceData, referencePreset, preset, batch, seed, learningRate, patch],
-      [taskExamples, taskPairs, experiment.data.tokenizerJson],
+      [references, taskExamples, taskPairs, experiment.data.tokenizerJson],
       [warmUp, loss, beta2, imageSize, experiment.data.pool.hash, experiment.data.reference.hash],
     ]);
     let reference = this.#references.get(key);

@@ -5,6 +5,7 @@
  */
 
 import { armScore, type TrainOptions } from "../config/train_options.ts";
+import { splitSources } from "../data/sources/open_source.ts";
 import { formatBytes, type PlanTarget } from "../gpu/memory.ts";
 import { type DualEncoderConfig, preset } from "../models/config.ts";
 import { adamWDefaults } from "../optim/adamw.ts";
@@ -47,6 +48,27 @@ export function referenceOptions(options: PlannedOptions): PlannedOptions {
     batch: options.referenceBatch ?? options.batch,
     beta2: adamWDefaults.beta2, // the learner's alone is varied
   };
+}
+
+/** The options of each of the references that a run trains: one for every set that is named, as often as is asked for. */
+export function ownReferences(options: PlannedOptions): PlannedOptions[] {
+  const sets = options.referenceData.split("+") as PlannedOptions["referenceData"][];
+  return sets.flatMap((referenceData) =>
+    Array.from(
+      { length: options.references },
+      (_, at) => ({ ...options, referenceData, references: 1, seed: options.seed + at }),
+    )
+  );
+}
+
+/** What a run calls the models that its reference is made of. */
+export function referenceNames(
+  { reference, references, referenceData }: Pick<TrainOptions, "reference" | "references" | "referenceData">,
+): string[] {
+  const length = reference === null
+    ? referenceData.split("+").length * references
+    : splitSources(reference).length;
+  return length === 1 ? ["reference"] : Array.from({ length }, (_, at) => `reference-${at + 1}`);
 }
 
 /** How an arm of a run trains; what it trains on, the reference's embeddings among it, is added by the run. */
@@ -135,7 +157,8 @@ export function planRun(
   const options: PlannedOptions = { ...given, microBatch: microBatch === "auto" ? null : microBatch };
   const config = modelConfig(options);
   const arm = largestArm(given), { score } = armOptions(options, arm);
-  const reference = { logitScale: 1, logitBias: 0, width: modelConfig(referenceOptions(options)).embedding };
+  const width = modelConfig(referenceOptions(options)).embedding * referenceNames(options).length;
+  const reference = { logitScale: 1, logitBias: 0, width };
   const step = {
     ...armOptions(options, arm),
     ...(countedModels(score ?? null).reference ? { reference } : {}),

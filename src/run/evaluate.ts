@@ -8,6 +8,7 @@ import type { Evaluation } from "../eval/evaluation.ts";
 import { retrieval } from "../eval/retrieval.ts";
 import { promptEnsemble, zeroShot } from "../eval/zero_shot.ts";
 import type { DualEncoder } from "../models/model.ts";
+import { type Member, sideBySide, together } from "./ensemble.ts";
 
 /** A test set, tokenised: n pairs, and C classes with P prompts each where the pictures have classes. */
 export interface TestSet {
@@ -25,13 +26,46 @@ export interface TestSet {
   };
 }
 
-/** Retrieval both ways, and zero-shot classification among the classes if there are any. */
-export async function evaluate(model: DualEncoder, test: TestSet, patchSize?: number): Promise<Evaluation> {
-  const width = model.config.embedding, { classes } = test;
-  const image = await model.embedImages(test.pixels, { patchSize });
-  const text = await model.embedTexts(test.tokens);
+/** A model's unit embeddings of a test set. */
+export interface TestEmbeddings extends Member {
+  /** [n, width] */
+  readonly image: Float32Array;
+  /** [n, width] */
+  readonly text: Float32Array;
+  /** [C·P, width]; null without classes. */
+  readonly prompts: Float32Array | null;
+}
+
+/** Embeds a test set. */
+export async function embedTest(
+  model: DualEncoder,
+  test: TestSet,
+  patchSize?: number,
+): Promise<TestEmbeddings> {
+  return {
+    image: await model.embedImages(test.pixels, { patchSize }),
+    text: await model.embedTexts(test.tokens),
+    prompts: test.classes ? await model.embedTexts(test.classes.promptTokens) : null,
+    width: model.config.embedding,
+    ...await model.logitScaleAndBias(),
+  };
+}
+
+/** Retrieval both ways, and zero-shot classification among the classes if there are any; of several models as one. */
+export function evaluateEmbeddings(
+  members: readonly TestEmbeddings[],
+  { classes }: Pick<TestSet, "classes">,
+): Evaluation {
+  const { width } = together(members);
+  const image = sideBySide(members, ({ image }) => image), text = sideBySide(members, ({ text }) => text);
   const scores = retrieval(image, text, image.length / width, width);
   if (!classes) return scores;
-  const means = promptEnsemble(await model.embedTexts(classes.promptTokens), classes.prompts, width);
+  const prompts = sideBySide(members, ({ prompts }) => prompts!);
+  const means = promptEnsemble(prompts, classes.prompts, width);
   return { ...scores, zeroShot: zeroShot(image, classes.labels, means) };
+}
+
+/** Embeds a test set and evaluates; see {@link evaluateEmbeddings}. */
+export async function evaluate(model: DualEncoder, test: TestSet, patchSize?: number): Promise<Evaluation> {
+  return evaluateEmbeddings([await embedTest(model, test, patchSize)], test);
 }

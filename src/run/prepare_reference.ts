@@ -1,6 +1,6 @@
 /**
- * The reference of an experiment: what is left of it in a file of scored pairs, a checkpoint, one that was kept, or one that
- * is trained now.
+ * The reference of an experiment, or several as one: what is left of it in a file of scored pairs, a checkpoint, one that was
+ * kept, or one that is trained now.
  *
  * @module
  */
@@ -8,11 +8,13 @@
 import { sha256 } from "../data/cache.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
 import { decodeScored } from "../data/scored_pairs.ts";
+import { splitSources } from "../data/sources/open_source.ts";
 import { DualEncoder } from "../models/model.ts";
 import { readFileBytes } from "../storage/files.ts";
 import type { Evaluation } from "../train/record.ts";
-import { modelConfig, type PlannedOptions, referenceOptions } from "./arm_options.ts";
-import { evaluate } from "./evaluate.ts";
+import { modelConfig, ownReferences, type PlannedOptions, referenceOptions } from "./arm_options.ts";
+import { sideBySide, together } from "./ensemble.ts";
+import { embedTest, evaluateEmbeddings, type TestEmbeddings } from "./evaluate.ts";
 import { type Experiment, newModel, runArm, stoppable } from "./experiment.ts";
 import type { PreparedData } from "./prepare.ts";
 import {
@@ -26,24 +28,63 @@ import { inferredSet } from "./reference_set.ts";
 
 /** A reference with what making it cost. */
 export interface PreparedReference extends Disposable {
-  /** Null where only its embeddings are at hand. */
-  readonly model: DualEncoder | null;
+  /** The models that it is made of; none where only its embeddings are at hand. */
+  readonly models: readonly DualEncoder[];
   /** Its embeddings of the pool. */
   readonly embeddings: EmbeddingSet;
-  /** Null without a model. */
+  /** Null without models. */
   readonly evaluation: Evaluation | null;
   /** Spent now: zero for what was kept from earlier. */
   readonly flops: { readonly train: number; readonly score: number };
 }
 
+/** One model of a reference. */
+interface MemberReference extends Disposable {
+  readonly model: DualEncoder;
+  /** Its embeddings of the pool. */
+  readonly embeddings: EmbeddingSet;
+  /** Its embeddings of the test set. */
+  readonly tested: TestEmbeddings;
+  readonly flops: PreparedReference["flops"];
+}
+
 /**
- * The reference of an experiment: what is left of it in a file of scored pairs, the checkpoint that is named, one kept from an
- * earlier experiment, or one trained now.
+ * The reference of an experiment. Of several models it is the one whose logits are the mean of theirs.
+ *
+ * @throws {FileError} when a file that is named is not there
+ * @throws TypeError or RangeError when it does not fit the pool
  */
 export async function prepareReference(experiment: Experiment): Promise<PreparedReference> {
-  const { reference, scored } = experiment.options;
-  if (scored !== null) return await scoredReference(experiment, scored);
-  return reference === null ? await ownReference(experiment) : await namedReference(experiment, reference);
+  const { options, data } = experiment;
+  if (options.scored !== null) return await scoredReference(experiment, options.scored);
+  const members: MemberReference[] = [],
+    dispose = () => members.forEach((member) => member[Symbol.dispose]());
+  try {
+    for (const path of options.reference === null ? [] : splitSources(options.reference)) {
+      members.push(await namedReference(experiment, path));
+    }
+    for (const own of options.reference === null ? ownReferences(options) : []) {
+      members.push(await ownReference({ ...experiment, options: own }));
+    }
+    const sets = members.map(({ embeddings }) => embeddings);
+    return {
+      models: members.map(({ model }) => model),
+      embeddings: {
+        ...together(sets),
+        image: sideBySide(sets, ({ image }) => image),
+        text: sideBySide(sets, ({ text }) => text),
+      },
+      evaluation: evaluateEmbeddings(members.map(({ tested }) => tested), data.test),
+      flops: {
+        train: members.reduce((sum, { flops }) => sum + flops.train, 0),
+        score: members.reduce((sum, { flops }) => sum + flops.score, 0),
+      },
+      [Symbol.dispose]: dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 /**
@@ -62,7 +103,7 @@ async function scoredReference({ data: { pool } }: Experiment, path: string): Pr
   }
   const { width, logitScale, logitBias } = header;
   return {
-    model: null,
+    models: [],
     embeddings: { image, text, width, logitScale, logitBias },
     evaluation: null,
     flops: { train: 0, score: 0 },
@@ -78,7 +119,7 @@ async function scoredReference({ data: { pool } }: Experiment, path: string): Pr
  * @throws TypeError when it is no checkpoint of superbatch, or holds no tokenizer
  * @throws RangeError when it looks at pictures of another size
  */
-async function namedReference(experiment: Experiment, path: string): Promise<PreparedReference> {
+async function namedReference(experiment: Experiment, path: string): Promise<MemberReference> {
   const { device, data } = experiment, bytes = await readFileBytes(path);
   const model = DualEncoder.load(device, bytes, { name: path });
   try {
@@ -125,7 +166,8 @@ export async function referenceKey(data: PreparedData, options: PlannedOptions):
   });
 }
 
-async function ownReference(experiment: Experiment): Promise<PreparedReference> {
+/** A reference of the experiment's own: kept from an earlier one, or trained now. */
+async function ownReference(experiment: Experiment): Promise<MemberReference> {
   const { hooks, device, data, files } = experiment;
   const options = referenceOptions(experiment.options), key = await referenceKey(data, options);
   let model = await keptReference(device, files, key);
@@ -141,14 +183,14 @@ async function ownReference(experiment: Experiment): Promise<PreparedReference> 
   return await embedPool(experiment, model, key, options.patch ?? undefined, trained);
 }
 
-/** A reference with its embeddings of the pool and its evaluation. */
+/** A reference with its embeddings of the pool and of the test set. */
 async function embedPool(
   { hooks, data, files }: Experiment,
   model: DualEncoder,
   key: string,
   patchSize: number | undefined,
   trained: number,
-): Promise<PreparedReference> {
+): Promise<MemberReference> {
   const { embeddings, computed } = await referenceEmbeddings(model, data.pool, files, key, {
     patchSize,
     onProgress: (done, total) => stoppable(hooks).onProgress("embed the pool by the reference", done, total),
@@ -156,7 +198,7 @@ async function embedPool(
   return {
     model,
     embeddings,
-    evaluation: await evaluate(model, data.test, patchSize),
+    tested: await embedTest(model, data.test, patchSize),
     flops: { train: trained, score: computed * model.forwardFlops(patchSize) },
     [Symbol.dispose]: () => model[Symbol.dispose](),
   };

@@ -6,10 +6,11 @@
 
 import { nearestToTask } from "../curation/task_reference.ts";
 import { concatenate, subset, type TokenisedDataset } from "../data/dataset.ts";
+import type { DualEncoder } from "../models/model.ts";
 import { permutation, Stream } from "../random/philox.ts";
 import type { PlannedOptions } from "./arm_options.ts";
 import type { PreparedData } from "./prepare.ts";
-import type { PreparedReference } from "./prepare_reference.ts";
+import type { EmbeddingSet } from "./reference.ts";
 
 /** What a task is known by. */
 interface Task {
@@ -39,7 +40,7 @@ async function taskOf(
 export async function inferredSet(
   data: PreparedData,
   options: PlannedOptions,
-  { model, embeddings }: PreparedReference,
+  { model, embeddings }: { readonly model: DualEncoder; readonly embeddings: EmbeddingSet },
 ): Promise<TokenisedDataset> {
   const { pairs, tokens } = await taskOf(data, options), { seed } = options;
   const count = Math.min(options.taskPairs, data.pool.size);
@@ -50,12 +51,12 @@ export async function inferredSet(
   const task = {
     ...(pairs
       ? {
-        image: await model!.embedImages(pairs.pictures.slice(0, pairs.size), {
+        image: await model.embedImages(pairs.pictures.slice(0, pairs.size), {
           patchSize: options.patch ?? undefined,
         }),
       }
       : {}),
-    text: await model!.embedTexts(tokens),
+    text: await model.embedTexts(tokens),
     width: embeddings.width,
   };
   const found = await subset(data.pool, nearestToTask(embeddings, task, { count, seed }));

@@ -12,7 +12,14 @@ import { writeReport } from "../report/write_report.ts";
 import { countedModels, type SamplerName } from "../selection/samplers.ts";
 import type { FlopCount, RunSummary } from "../train/record.ts";
 import { InterruptedError } from "./arm.ts";
-import { armOptions, modelConfig, planLine, type PlannedOptions, planRun } from "./arm_options.ts";
+import {
+  armOptions,
+  modelConfig,
+  planLine,
+  type PlannedOptions,
+  planRun,
+  referenceNames,
+} from "./arm_options.ts";
 import { curatePool, type Experiment, newModel, runArm, stoppable } from "./experiment.ts";
 import type { RunHooks } from "./hooks.ts";
 import { type InitialWeights, withInitial } from "./initial.ts";
@@ -106,7 +113,9 @@ async function runStages(
     await folder.writeFile(`${options.compare}.safetensors`, await other.save());
     compare = { arm: options.compare, loss, flops, seconds, evaluation: last.evaluation! };
   }
-  if (reference?.model) await folder.writeFile("reference.safetensors", await reference.model.save());
+  for (const [at, model] of (reference?.models ?? []).entries()) {
+    await folder.writeFile(`${referenceNames(options)[at]}.safetensors`, await model.save());
+  }
   const flops: FlopCount = {
     ...result.flops,
     referenceTrain: reference?.flops.train ?? 0,

@@ -36,7 +36,7 @@ Deno.test("train takes every option by its name", () => {
         " ",
       ),
     ..."--iterations 9 --score-patch 16 --coarse-share .25 --score-drop .1 --beta2 .9".split(" "),
-    ..."--reference-data pool --reference-preset midi --reference r --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
+    ..."--reference-data pool --reference-preset midi --reference r --references 2 --uniform-share .25 --reference-batch 4 --scored s --curate deduplicate --keep .5"
       .split(
         " ",
       ),
@@ -60,6 +60,7 @@ Deno.test("train takes every option by its name", () => {
     referenceData: "pool",
     referencePreset: "midi",
     reference: "r",
+    references: 2,
     uniformShare: 0.25,
     referenceBatch: 4,
     scored: "s",

@@ -54,6 +54,7 @@ Deno.test("nothing given is the default experiment", () => {
     lock: null,
     layerDecay: 1,
     reference: null,
+    references: 1,
     uniformShare: 0,
     prefilter: 0,
     referenceBatch: null,
@@ -115,6 +116,10 @@ Deno.test("a value out of range is refused with the option, its range and the va
     [
       { prefilter: 0.5, score: "easy-reference" },
       /--prefilter 0.5 goes with --score learnability, not easy-reference/,
+    ],
+    [
+      { references: 2, reference: "r" },
+      /--references 2 asks for so many to be trained, and --reference names what is there: give one of them/,
     ],
     [
       { reuseScoring: true, recompute: true },

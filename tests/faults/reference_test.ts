@@ -1,7 +1,7 @@
 /** `train --reference FILE`: a checkpoint of any size in place of a reference of the run's own. */
 import assert from "node:assert/strict";
 import type { RunSummary } from "../../src/train/record.ts";
-import { inFolder, runFolders, superbatch, tinyTraining } from "./superbatch.ts";
+import { files, inFolder, runFolders, superbatch, tinyTraining } from "./superbatch.ts";
 
 Deno.test("a checkpoint serves as the reference, with its own size and tokenizer, and bad ones are refused", () =>
   inFolder(async (folder) => {
@@ -51,6 +51,47 @@ Deno.test("a checkpoint serves as the reference, with its own size and tokenizer
       assert.match(refused.error, message);
     }
     assert.ok(runFolders(folder).length >= runs);
+  }));
+
+Deno.test("several references count as one: trained on several seeds or sets, named, or scored with", () =>
+  inFolder(async (folder) => {
+    const train = async (...more: string[]) => {
+      const ended = await superbatch(tinyTraining(folder, "--json", "--quiet", ...more));
+      assert.equal(ended.code, 0, ended.error);
+      return JSON.parse(ended.out) as RunSummary;
+    };
+    const names = ["reference-1.safetensors", "reference-2.safetensors"];
+    const written = ({ run }: RunSummary) => files(run).filter((name) => name.startsWith("reference"));
+    const [one, two] = [await train(), await train("--references", "2")];
+    assert.deepEqual(written(one), ["reference.safetensors"]);
+    assert.deepEqual(written(two), names);
+    assert.deepEqual(
+      Deno.readFileSync(`${two.run}/${names[0]}`),
+      Deno.readFileSync(`${one.run}/reference.safetensors`),
+      "the first is that of the run's own seed, and was kept",
+    );
+    assert.equal(two.flops.referenceTrain, one.flops.referenceTrain, "only the second was trained");
+    assert.notDeepEqual(two.reference, one.reference);
+    const evaluated = await superbatch(["eval", two.run, "--json", "--quiet"]);
+    assert.deepEqual(JSON.parse(evaluated.out).reference, two.reference, evaluated.error);
+
+    const both = names.map((name) => `${two.run}/${name}`).join("::");
+    const named = await train("--reference", both);
+    assert.deepEqual(named.reference, two.reference);
+    assert.deepEqual(named.loss, two.loss, "the same selection, the same training");
+    assert.deepEqual(written(named), names);
+
+    const broad = await train("--reference-data", "curated+pool");
+    assert.deepEqual(written(broad), names);
+    assert.notDeepEqual(broad.reference, two.reference);
+
+    const dry = await superbatch(tinyTraining(folder, "--references", "3", "--dry-run"));
+    assert.match(dry.out, /train 3 references for 2 steps each, unless they are kept/);
+    const missing = await superbatch(
+      tinyTraining(folder, "--quiet", "--reference", `${both}::${folder}/none`),
+    );
+    assert.equal(missing.code, 1);
+    assert.match(missing.error, /Cannot read .*none/);
   }));
 
 Deno.test("scored pairs take the reference's place, as Parquet or JSON lines, on their own pool alone", () =>

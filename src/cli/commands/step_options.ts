@@ -176,7 +176,12 @@ export const pool = {
 /** Which model is the reference. */
 export const reference = {
   reference: optional(option("--reference", string({ metavar: "FILE" }), {
-    description: message`A checkpoint to take as the reference, of any size, in place of training one.`,
+    description:
+      message`A checkpoint to take as the reference, of any size, in place of training one; several, joined by ::, as one.`,
+  })),
+  references: optional(option("--references", integer({ min: 1 }), {
+    description:
+      message`How many are trained, each with a seed of its own; their mean logits are what counts (1).`,
   })),
   referenceSteps: optional(option("--reference-steps", integer({ min: 1 }), {
     description: message`Updates of the reference (800); it is kept for the next run.`,
@@ -185,9 +190,9 @@ export const reference = {
     option("--reference-batch", integer({ min: 1 }), { description: message`Its batch (--batch).` }),
   ),
   referenceData: optional(
-    option("--reference-data", choice(["curated", "pool", "task"], { metavar: "SET" }), {
+    option("--reference-data", choice(["curated", "pool", "task", "curated+pool"], { metavar: "SET" }), {
       description:
-        message`What the reference is trained on: the curated set, the pool itself, or what is inferred from a task (curated).`,
+        message`What the reference is trained on: the curated set, the pool itself, what is inferred from a task, or one each on the first two (curated).`,
     }),
   ),
   taskExamples: optional(option("--task-examples", integer({ min: 1 }), {
