@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { gather } from "../reproduce/gather.ts";
 import { claims, reproduce as reproduceClaims } from "../reproduce/reproduce.ts";
 import { figureFiles, renderReproduction } from "../reproduce/report.ts";
 import { scales } from "../reproduce/scales.ts";
@@ -33,11 +34,16 @@ export function claimNumbers(list: string | undefined): number[] {
 
 /** `superbatch reproduce`. */
 export async function reproduce(options: InvocationOf<"reproduce">): Promise<number> {
-  const { out, scale, seeds, cache, json, quiet } = options;
+  const { out, scale, firstSeed, cache, json, quiet } = options;
   const numbers = claimNumbers(options.claims);
+  const seeds = Array.from({ length: options.seeds }, (_, at) => firstSeed + at);
+  const describe = (claims: readonly number[]) =>
+    `./superbatch reproduce --claims ${claims.join(",")} --scale ${scale} --seeds ${seeds.length}${
+      firstSeed === 1 ? "" : ` --first-seed ${firstSeed}`
+    }`;
   if (options.dryRun) {
     return announce({
-      computes: [`try claims ${numbers.join(", ")} at scale ${scale} with ${seeds} seeds`],
+      computes: [`try claims ${numbers.join(", ")} at scale ${scale} with seeds ${seeds.join(", ")}`],
       writes: [
         join(out, "results.json"),
         join(out, "report.html"),
@@ -58,25 +64,25 @@ export async function reproduce(options: InvocationOf<"reproduce">): Promise<num
   await Deno.mkdir(join(out, "figures"), { recursive: true }).catch((cause) => {
     throw writeError(out, cause); // before minutes of training
   });
+  const earlier = await readResults(out);
   Deno.addSignalListener("SIGINT", interrupt);
   try {
     const result = await reproduceClaims(
       {
         claims: numbers,
         scale: scales[scale],
-        seeds: Array.from({ length: seeds }, (_, at) => at + 1),
+        seeds,
         folder: join(out, "arms"),
         cache,
-        command: `./superbatch reproduce${
-          options.claims ? ` --claims ${options.claims}` : ""
-        } --scale ${scale} --seeds ${seeds}`,
+        command: describe(numbers),
       },
       {
         signal: controller.signal,
         onProgress: (stage, done, total, note) => progress.update(stage, done, total, note),
         log: (line) => progress.log(line),
       },
-      async (claim, soFar) => {
+      async (claim, tried) => {
+        const soFar = gather(earlier, tried, describe);
         const outcome = "finding" in claim
           ? `${claim.finding.verdict}. ${claim.finding.summary}`
           : `failed: ${claim.error}`;
@@ -95,5 +101,14 @@ export async function reproduce(options: InvocationOf<"reproduce">): Promise<num
   } finally {
     progress.close();
     Deno.removeSignalListener("SIGINT", interrupt);
+  }
+}
+
+/** What `results.json` of a folder holds; null where there is none that can be read. */
+async function readResults(folder: string): Promise<unknown> {
+  try {
+    return JSON.parse(await Deno.readTextFile(join(folder, "results.json")));
+  } catch {
+    return null;
   }
 }

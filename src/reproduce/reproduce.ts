@@ -13,6 +13,7 @@ import { costClaims } from "./claims/costs.ts";
 import { extensionClaims } from "./claims/extensions.ts";
 import { referenceClaims } from "./claims/references.ts";
 import { selectionClaims } from "./claims/selection.ts";
+import { sifting } from "./claims/sifting.ts";
 import { trainingClaims } from "./claims/training.ts";
 import { Lab } from "./lab.ts";
 import type { Reproduction } from "./report.ts";
@@ -25,6 +26,7 @@ export const claims: readonly Claim[] = [
   ...costClaims,
   ...referenceClaims,
   ...extensionClaims,
+  sifting,
 ]
   .toSorted((a, b) => a.number - b.number);
 

@@ -1,7 +1,8 @@
 /** Claims tried at a scale where an arm takes four steps: whether they run, are kept and are reported. */
 import assert from "node:assert/strict";
 import { claimNumbers } from "../../src/cli/reproduce.ts";
-import { figureFiles, renderReproduction } from "../../src/reproduce/report.ts";
+import { gather } from "../../src/reproduce/gather.ts";
+import { figureFiles, renderReproduction, type Reproduction } from "../../src/reproduce/report.ts";
 import { pools } from "../../src/reproduce/claims/extensions.ts";
 import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
 import { type Scale, scales } from "../../src/reproduce/scales.ts";
@@ -65,6 +66,41 @@ Deno.test("claims are named by numbers and ranges", () => {
     ]] as const
   ) {
     assert.throws(() => claimNumbers(list), { name: "UsageError", message });
+  }
+});
+
+Deno.test("a report gathers the claims that were tried in its folder at the same scale, by the same seeds", () => {
+  const result = (number: number, seconds: number) => ({
+    number,
+    title: `claim ${number}`,
+    paper: null,
+    measure: "",
+    seconds,
+    error: "none",
+  });
+  const report = (claims: Reproduction["claims"], more: Partial<Reproduction> = {}): Reproduction => ({
+    adapter: "a",
+    date: "",
+    scale: "small",
+    seeds: [1, 2],
+    command: "",
+    seconds: 0,
+    attributions: [],
+    claims,
+    ...more,
+  });
+  const earlier = report([result(2, 5), result(4, 1)], { attributions: ["x", "y"] });
+  const now = report([result(3, 7), result(4, 2)], { attributions: ["y", "z"] });
+  const gathered = gather(earlier, now, (numbers) => numbers.join());
+  assert.deepEqual(gathered.claims, [result(2, 5), result(3, 7), result(4, 2)]);
+  assert.equal(gathered.command, "2,3,4");
+  assert.equal(gathered.seconds, 14);
+  assert.deepEqual(gathered.attributions, ["x", "y", "z"]);
+  for (const other of [{ seeds: [4, 5] }, { scale: "gpu" }, { adapter: "b" }]) {
+    assert.equal(gather(report([result(2, 5)], other), now, String), now);
+  }
+  for (const nothing of [null, "text", [], { scale: "small" }]) {
+    assert.equal(gather(nothing, now, String), now);
   }
 });
 

@@ -157,7 +157,7 @@ export const reproduce = command(
     action: constant("reproduce"),
     dryRun,
     claims: optional(option("--claims", string({ metavar: "LIST" }), {
-      description: message`Which claims, such as 2,5-7 (all 18).`,
+      description: message`Which claims, such as 2,5-7 (all).`,
     })),
     scale: withDefault(
       option("--scale", choice(scaleNames, { metavar: "SCALE" }), {
@@ -169,10 +169,16 @@ export const reproduce = command(
       option("--seeds", integer({ min: 1, max: 100 }), { description: message`How many seeds (3).` }),
       3,
     ),
+    firstSeed: withDefault(
+      option("--first-seed", integer({ min: 0 }), {
+        description: message`The first of the seeds (1): others confirm what was found with these.`,
+      }),
+      1,
+    ),
     out: withDefault(
       option("--out", string({ metavar: "FOLDER" }), {
         description:
-          message`Where the report goes (reproduction); arms that lie there already are not trained again.`,
+          message`Where the report goes (reproduction); arms that lie there already are not trained again, and claims that were tried there with these seeds stay in the report.`,
       }),
       "reproduction",
     ),
