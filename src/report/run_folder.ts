@@ -24,6 +24,25 @@ export class RunFolder {
     readonly path: string,
   ) {}
 
+  /** Says in `status.json` that the run was left in its midst; the last thing that a process which exits can do. */
+  readonly #left = () => {
+    const status = { status: "interrupted", reason: "Stopped at once" } satisfies {
+      status: RunStatus;
+      reason: string;
+    };
+    try {
+      Deno.writeTextFileSync(`${this.path}/status.json`, JSON.stringify(status) + "\n");
+    } catch {
+      // Nobody is left to be told.
+    }
+  };
+
+  /** Begins the run. */
+  async begin(): Promise<void> {
+    await this.#setStatus("running");
+    globalThis.addEventListener("unload", this.#left);
+  }
+
   /** Writes a file of the run whole or not at all. */
   async writeFile(name: string, content: string | Uint8Array): Promise<void> {
     await writeFileAtomic(`${this.path}/${name}`, content);
@@ -60,20 +79,24 @@ export class RunFolder {
   /** Ends the run: its summary, then its status. */
   async finish(summary: RunSummary): Promise<void> {
     await this.writeFile("summary.json", JSON.stringify(summary, null, 2) + "\n");
-    await this.setStatus("complete");
+    await this.#end("complete");
   }
 
   /** Notes that the run did not come to its end; never throws, because the reason is what matters. */
   async fail(status: "interrupted" | "failed", reason: Error): Promise<void> {
     try {
-      await this.setStatus(status, reason.message);
+      await this.#end(status, reason.message);
     } catch {
       // The folder may be what failed.
     }
   }
 
-  /** Writes `status.json`. */
-  async setStatus(status: RunStatus, reason?: string): Promise<void> {
+  async #end(status: RunStatus, reason?: string): Promise<void> {
+    globalThis.removeEventListener("unload", this.#left);
+    await this.#setStatus(status, reason);
+  }
+
+  async #setStatus(status: RunStatus, reason?: string): Promise<void> {
     await this.writeFile("status.json", JSON.stringify({ status, ...(reason ? { reason } : {}) }) + "\n");
   }
 }
@@ -98,7 +121,7 @@ export async function createRunFolder(out: string, name: string, now: Date = new
       }
       const folder = new RunFolder(path);
       try {
-        await folder.setStatus("running");
+        await folder.begin();
       } catch (error) {
         await Deno.remove(path, { recursive: true }).catch(() => {}); // a full disk: leave no empty run behind
         throw error;

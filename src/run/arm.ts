@@ -14,7 +14,7 @@ import type { SamplerName } from "../selection/samplers.ts";
 import type { ScoreName } from "../selection/scores.ts";
 import type { Arm, FlopCount, MetricLine, SelectionSnapshot } from "../train/record.ts";
 import type { Precision } from "../models/precision.ts";
-import { type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
+import { DivergenceError, type StepLog, type SuperBatch, Trainer } from "../train/trainer.ts";
 import { evaluate, type TestSet } from "./evaluate.ts";
 import type { TokenisedDataset } from "../data/dataset.ts";
 
@@ -207,6 +207,16 @@ export async function trainArm(
     });
   };
 
+  /** What the steps did; those before one that diverged are reported before it is. */
+  const readLog = async () => {
+    try {
+      return await trainer.readLog();
+    } catch (error) {
+      if (error instanceof DivergenceError && error.logs.length > 0) await report([...error.logs], false);
+      throw error;
+    }
+  };
+
   const prepare = (step: number): SuperBatch => {
     const indices = easiest(loader.indices(step - 1), easiness, superBatch);
     drawn.push(indices);
@@ -222,7 +232,7 @@ export async function trainArm(
     if (step < steps) next = prepare(step + 1);
     const evaluates = evaluationSteps.has(step);
     if (step % interval === 0 || evaluates || snapshotSteps.has(step) || step === steps) {
-      const logs = await trainer.readLog();
+      const logs = await readLog();
       await report(logs, evaluates);
       hooks.onStep(step, steps, `loss ${last!.loss.toFixed(3)}`);
       // Lets signals and timers in.

@@ -56,6 +56,11 @@ export interface StepLog {
 export class DivergenceError extends Error {
   /** The error's kind. */
   override name = "DivergenceError";
+
+  /** @param logs the steps that were read with the one that failed and went well, oldest first */
+  constructor(message: string, readonly logs: readonly StepLog[] = []) {
+    super(message);
+  }
 }
 
 /**
@@ -200,7 +205,7 @@ export class Trainer implements Disposable {
   /**
    * What the steps since the last call did. Waits for them.
    *
-   * @throws {DivergenceError} when one of them met a loss or gradient that is no number
+   * @throws {DivergenceError} when one of them met a loss or gradient that is no number; it holds the steps before
    */
   async readLog(): Promise<StepLog[]> {
     const from = this.#read, to = this.#done;
@@ -209,7 +214,8 @@ export class Trainer implements Disposable {
     const entropies = await this.compiled.entropies.read(from, to);
     this.#read = to;
     const scored = this.options.score !== null;
-    return scalars.map((row, i) => {
+    const logs: StepLog[] = [];
+    for (const [i, row] of scalars.entries()) {
       const values = new Float32Array(row, 0, SCALARS);
       const step = from + i + 1;
       const [loss, gradientNorm, , finite, logScale, logitBias, learnability] = values;
@@ -218,6 +224,7 @@ export class Trainer implements Disposable {
           `The batch's ${
             this.options.score === "learnability" ? "learnability" : "score"
           } was ${learnability} in step ${step}: look for numbers that are not finite in the reference's embeddings`,
+          logs,
         );
       }
       if (finite !== 1 || !Number.isFinite(loss)) {
@@ -226,9 +233,10 @@ export class Trainer implements Disposable {
             `Use a lower learning rate${
               this.options.precision === "f16" ? ", or f32 (--precision f32)" : ""
             }.`,
+          logs,
         );
       }
-      return {
+      logs.push({
         step,
         loss,
         gradientNorm,
@@ -238,8 +246,9 @@ export class Trainer implements Disposable {
         batchLearnability: scored ? learnability : null,
         drawEntropy: scored ? new Float32Array(entropies[i]) : null,
         selected: new Uint32Array(indices[i]),
-      };
-    });
+      });
+    }
+    return logs;
   }
 
   /**

@@ -50,6 +50,31 @@ Deno.test("a run that goes on, failed or was interrupted is refused, with its re
     await assert.rejects(readRun(folder.path), /is interrupted: Ctrl-C/);
   }));
 
+Deno.test("a process that exits in the midst of a run says so, one whose run has ended does not", () =>
+  inFolder(async (out) => {
+    const module = new URL("../../src/report/run_folder.ts", import.meta.url);
+    for (
+      const [ending, status] of [["", "interrupted"], ['await folder.fail("failed", Error("x"));', "failed"]]
+    ) {
+      const script = `${out}/script.ts`;
+      await Deno.writeTextFile(
+        script,
+        `import { createRunFolder } from "${module}";
+        const folder = await createRunFolder("${out}", "${status}", new Date("${at.toISOString()}"));
+        ${ending}
+        console.log(folder.path);
+        Deno.exit(130);`,
+      );
+      // As a second Ctrl-C does.
+      const { code, stdout } = await new Deno.Command("sh", {
+        args: ["-c", 'exec "$@"', "sh", Deno.execPath(), "run", "--quiet", "--no-check", "-A", script],
+        cwd: new URL("../..", import.meta.url),
+      }).output();
+      assert.equal(code, 130);
+      await assert.rejects(readRun(new TextDecoder().decode(stdout).trim()), new RegExp(`it is ${status}: `));
+    }
+  }));
+
 Deno.test("what is missing or damaged is named", () =>
   inFolder(async (out) => {
     await assert.rejects(readRun(`${out}/none`), {
@@ -58,7 +83,7 @@ Deno.test("what is missing or damaged is named", () =>
     });
     const folder = await createRunFolder(out, "run", at);
     await folder.writeConfig({});
-    await folder.setStatus("complete");
+    await folder.writeFile("status.json", JSON.stringify({ status: "complete" }));
     await assert.rejects(readRun(folder.path), /has lost its summary\.json/);
     await folder.finish(demoSummary);
     await Deno.writeTextFile(`${folder.path}/metrics.jsonl`, '{"arm":"joi');

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { referenceScores } from "../../src/curation/reference_score.ts";
 import { pairDataset, type TokenisedDataset } from "../../src/data/dataset.ts";
 import { type ArmHooks, type ArmOptions, InterruptedError, trainArm } from "../../src/run/arm.ts";
+import { SuperBatchLoader } from "../../src/data/loader.ts";
 import type { TestSet } from "../../src/run/evaluate.ts";
 import type { MetricLine, SelectionSnapshot } from "../../src/train/record.ts";
 import { sharesDevice, testDevice } from "../gpu/device.ts";
@@ -174,3 +175,21 @@ Deno.test(
     assert.equal(new Set(examples.map(({ index }) => index)).size, 24);
   },
 );
+
+Deno.test({ name: "the steps before one that diverged are reported", ...sharesDevice }, async () => {
+  using model = tinyModel(await testDevice());
+  const loader = new SuperBatchLoader(SIZE, 24, 1), before = [...loader.indices(0), ...loader.indices(1)];
+  // Drawn in step 3 for the first time.
+  const spoilt = loader.indices(2).find((example) => !before.includes(example))!;
+  const image = reference.image.map((value, at) => Math.floor(at / REFERENCE_WIDTH) === spoilt ? NaN : value);
+  const { hooks, lines } = recorder();
+  const training = trainArm(
+    model,
+    await pool(),
+    test,
+    { ...joint, sampler: "independent", reference: { ...joint.reference!, image } },
+    hooks,
+  );
+  await assert.rejects(training, { name: "DivergenceError", message: /was NaN in step 3: look for numbers/ });
+  assert.deepEqual(lines.map(({ step }) => step), [1, 2], "step 2 was read together with step 3");
+});

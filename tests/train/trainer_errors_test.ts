@@ -100,6 +100,7 @@ Deno.test({
     assert.ok(error instanceof DivergenceError);
     assert.equal(error.name, "DivergenceError");
     assert.match(error.message, /in step 2: training cannot go on\. Use a lower learning rate/);
+    assert.deepEqual(error.logs.map(({ step, loss }) => [step, Number.isFinite(loss)]), [[1, true]]);
     return true;
   });
   for (const [name, { data }] of await model.parameters.read()) assert.ok(data.every(Number.isFinite), name);

@@ -93,7 +93,8 @@ export const sifting: Claim = {
       { name: "Flexi-JEST, 20 b → 1.5 b", options: { ...flexi, ...hard }, base: finely },
       { name: "the same, all trained finely", options: { ...coarselyScored, ...hard }, base: finely },
     ];
-    const rows: string[][] = [], others: string[][] = [], ends: string[][] = [], series: Series[] = [];
+    const rows: string[][] = [], others: string[][] = [], ends: string[][] = [];
+    const series = new Map<TrainOptionsInput, Series[]>();
     const flops = new Map<string, Interval>();
     for (const { name, options, base } of arms) {
       const ladder = await climb(lab, options), { longSteps } = lab.scale;
@@ -118,7 +119,12 @@ export const sifting: Claim = {
       const last = ladder.at(-1)!;
       const rank = ({ evaluation }: Trained) => evaluation.textToImage.meanRank;
       ends.push([name, ...[spent, learned, rank].map((of) => format(bootstrap(last.map(of))))]);
-      series.push({ name, points: ladder.map((all) => point(spent(all[0]), bootstrap(all.map(learned)))) });
+      const drawn = (of: readonly Trained[][]) =>
+        of.map((all) => point(spent(all[0]), bootstrap(all.map(learned))));
+      if (!series.has(base)) {
+        series.set(base, [{ name: "uniform", points: drawn([long, longer]), dashed: true }]);
+      }
+      series.get(base)!.push({ name, points: drawn(ladder) });
     }
     const [steps, twice] = [1, 2].map((times) => (times * lab.scale.longSteps).toLocaleString("en"));
     return {
@@ -129,13 +135,16 @@ export const sifting: Claim = {
       summary: `To the score of ${steps} uniform steps the learner needs fewer FLOPs by a factor of ${
         [...flops].map(([name, fewer]) => `${format(fewer)} (${name})`).join(", ")
       }.`,
-      figures: [{
-        title: "Score against the learner's FLOPs, every point a schedule of its own",
+      figures: [...series].map(([base, series]) => ({
+        title: `Score against the learner's FLOPs, every point a schedule of its own${
+          base.patch ? `; patches of ${base.patch} pixels` : ""
+        }`,
         xLabel: "learner's FLOPs",
         yLabel: recallLabel,
         yFormat: percent,
+        logX: true,
         series,
-      }],
+      })),
       tables: [{
         title: "How many times less than uniform runs of two lengths with the same patches",
         headings: [
