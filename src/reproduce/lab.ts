@@ -40,6 +40,15 @@ export function recall({ imageToText, textToImage }: Evaluation): number {
   return (imageToText.r5 + textToImage.r5) / 2;
 }
 
+/** Evaluations of an arm whose curve is drawn. */
+const CURVE_POINTS = 8;
+
+/** What is wanted of an arm besides its end. */
+export interface Wanted {
+  /** Held-out evaluations on its way too; false when left out. */
+  readonly curve?: boolean;
+}
+
 /** Where claims are tried. */
 export class Lab implements Disposable {
   readonly #data = new Map<string, Promise<PreparedData>>();
@@ -77,23 +86,28 @@ export class Lab implements Disposable {
    * Trains one arm, unless it was trained before with the same options.
    *
    * @param given what differs from the scale's own options
+   * @param wanted what was not recorded then is recorded now, in a training that comes to the same
    * @throws RangeError when the options do not fit together, or the adapter is too small
    * @throws {InterruptedError} when the run was asked to stop
    */
-  async train(seed: number, given: TrainOptionsInput): Promise<Trained> {
+  async train(seed: number, given: TrainOptionsInput, { curve = false }: Wanted = {}): Promise<Trained> {
     const options = this.#options(seed, given);
     const kept = `${await armKey(options)}.json`, bytes = await this.#arms.read(kept);
-    if (bytes) return JSON.parse(new TextDecoder().decode(bytes)).trained;
-    const { trained, model } = await this.#train(options);
+    if (bytes) {
+      const { trained }: { trained: Trained } = JSON.parse(new TextDecoder().decode(bytes));
+      const points = trained.lines.filter(({ evaluation }) => evaluation).length;
+      if (!curve || points >= Math.min(CURVE_POINTS, options.steps)) return trained;
+    }
+    const { trained, model } = await this.#train(options, curve ? CURVE_POINTS : 1);
     model[Symbol.dispose]();
     await this.#arms.write(kept, new TextEncoder().encode(JSON.stringify({ options, trained })));
     return trained;
   }
 
   /** One arm with every seed. */
-  async trainAll(given: TrainOptionsInput): Promise<Trained[]> {
+  async trainAll(given: TrainOptionsInput, wanted?: Wanted): Promise<Trained[]> {
     const all: Trained[] = [];
-    for (const seed of this.seeds) all.push(await this.train(seed, given));
+    for (const seed of this.seeds) all.push(await this.train(seed, given, wanted));
     return all;
   }
 
@@ -162,16 +176,22 @@ export class Lab implements Disposable {
   async #learner(options: TrainOptions): Promise<DualEncoder> {
     const kept = `${await armKey(options)}.safetensors`, bytes = await this.#arms.read(kept);
     if (bytes) return DualEncoder.load(this.device, bytes, { name: kept });
-    const { model } = await this.#train(options);
+    const { model } = await this.#train(options, 1);
     await this.#arms.write(kept, await model.save());
     return model;
   }
 
-  async #train(options: TrainOptions): Promise<{ trained: Trained; model: DualEncoder }> {
+  async #train(
+    options: TrainOptions,
+    evaluations: number,
+  ): Promise<{ trained: Trained; model: DualEncoder }> {
     const lines: MetricLine[] = [];
-    const experiment = await this.#experiment(options, (line) => {
-      if (line.arm !== "reference") lines.push(line); // a reference may be trained on the way
-    });
+    const experiment = {
+      ...await this.#experiment(options, (line) => {
+        if (line.arm !== "reference") lines.push(line); // a reference may be trained on the way
+      }),
+      evaluations,
+    };
     const reference = await this.#reference(experiment);
     const curated = await curatePool(experiment, reference.embeddings);
     const model = newModel(experiment, experiment.options);

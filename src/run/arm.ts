@@ -74,7 +74,7 @@ export interface ArmOptions {
     readonly logitScale: number;
     readonly logitBias: number;
   };
-  /** Evaluations spread over the arm, the one at its end included; 0 for none. */
+  /** Evaluations spread over the arm, 0 for none; the last is at its end, and alone tries zero-shot classification. */
   readonly evaluations: number;
 }
 
@@ -144,7 +144,11 @@ export async function trainArm(
       flops: flopsAfter(logs.at(-1)!.step),
       distinctExamples: distinct.size,
     };
-    if (withEvaluation && test) line.evaluation = await evaluate(model, test, options.patchSize);
+    if (withEvaluation && test) {
+      // Classes have several prompts each, more text than the captions: they wait for the end.
+      const { classes, ...pairs } = test, atEnd = line.step === steps && classes;
+      line.evaluation = await evaluate(model, atEnd ? test : pairs, options.patchSize);
+    }
     await hooks.onMetrics(line);
     last = line;
     resumedAt = performance.now();

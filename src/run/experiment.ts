@@ -27,6 +27,8 @@ export interface Experiment {
   readonly data: PreparedData;
   /** The weights that models start from; random ones when left out. */
   readonly initial?: InitialWeights | null;
+  /** Evaluations spread over an arm; 8 when left out. */
+  readonly evaluations?: number;
   /** Where references and their embeddings are kept. */
   readonly files: KeptFiles;
   /** Receives what the arms report. */
@@ -63,7 +65,7 @@ export async function curatePool(
 
 /** Trains one arm of an experiment to its end, on the pool unless another set is given. */
 export async function runArm(
-  { options, hooks, data, record }: Experiment,
+  { options, hooks, data, record, evaluations }: Experiment,
   model: DualEncoder,
   arm: Arm,
   embeddings: EmbeddingSet | null,
@@ -72,6 +74,7 @@ export async function runArm(
   const planned = armOptions(options, arm);
   const settings: ArmOptions = {
     ...planned,
+    ...(evaluations === undefined || arm === "reference" ? {} : { evaluations }),
     ...(countedModels(planned.score ?? null).reference ? { reference: embeddings! } : {}),
   };
   const stages: Partial<Record<Arm, string>> = {

@@ -5,12 +5,13 @@ import { gather } from "../../src/reproduce/gather.ts";
 import { figureFiles, renderReproduction, type Reproduction } from "../../src/reproduce/report.ts";
 import { pools } from "../../src/reproduce/claims/extensions.ts";
 import { claims, reproduce } from "../../src/reproduce/reproduce.ts";
+import { Lab, type Trained } from "../../src/reproduce/lab.ts";
 import { type Scale, scales } from "../../src/reproduce/scales.ts";
 import { trainOptions } from "../../src/config/train_options.ts";
 import { buildDefaultData } from "../../src/data/default_data.ts";
 import { InterruptedError } from "../../src/run/arm.ts";
 import type { RunHooks } from "../../src/run/hooks.ts";
-import { sharesDevice } from "../gpu/device.ts";
+import { sharesDevice, testDevice } from "../gpu/device.ts";
 
 const tiny: Scale = {
   name: "tiny",
@@ -66,6 +67,30 @@ Deno.test("claims are named by numbers and ranges", () => {
     ]] as const
   ) {
     assert.throws(() => claimNumbers(list), { name: "UsageError", message });
+  }
+});
+
+Deno.test({
+  name: "an arm whose curve is wanted later is trained once more, to the same end",
+  ...sharesDevice,
+}, async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    using lab = new Lab(await testDevice(), tiny, [1], folder, quiet());
+    const evaluated = ({ lines }: Trained) => lines.filter(({ evaluation }) => evaluation);
+    const given = { sampler: "uniform" } as const;
+    const [short] = await lab.trainAll(given), [curve] = await lab.trainAll(given, { curve: true });
+    assert.deepEqual(evaluated(short).map(({ step }) => step), [4]);
+    assert.deepEqual(evaluated(curve).map(({ step }) => step), [1, 2, 3, 4]);
+    assert.deepEqual(curve.evaluation, short.evaluation);
+    assert.deepEqual(
+      evaluated(curve).map(({ evaluation }) => evaluation!.zeroShot !== undefined),
+      [false, false, false, true],
+      "classes wait for the end",
+    );
+    assert.deepEqual(await lab.trainAll(given), [curve], "the longer record serves both");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

@@ -52,9 +52,11 @@ export const fewerExamples: Claim = {
   trains: true,
   async run(lab) {
     const { steps, batch } = lab.scale.options,
-      long = await lab.trainAll({ ...uniform, steps: lab.scale.longSteps });
+      long = await lab.trainAll({ ...uniform, steps: lab.scale.longSteps }, { curve: true });
     const arms = new Map<number, Trained[]>();
-    for (const filterRatio of RATIOS) arms.set(filterRatio, await lab.trainAll({ filterRatio }));
+    for (const filterRatio of RATIOS) {
+      arms.set(filterRatio, await lab.trainAll({ filterRatio }, { curve: true }));
+    }
     const examples = lab.scale.longSteps * batch!;
     // An arm that does not get there counts with all that it was given.
     const savedBy = (reached: (at: number) => number | null, limit: number) =>
@@ -81,7 +83,7 @@ export const fewerExamples: Claim = {
     // What else the field would do with as many trained examples, at the same ratio.
     const rivals: { name: string; all: Trained[] }[] = [{ name: "JEST, f = 0.9", all: arms.get(0.9)! }];
     for (const [name, options] of Object.entries(rivalArms(lab.scale.options))) {
-      rivals.push({ name, all: await lab.trainAll({ filterRatio: 0.9, ...options }) });
+      rivals.push({ name, all: await lab.trainAll({ filterRatio: 0.9, ...options }, { curve: true }) });
     }
     return {
       verdict: conjunction([verdictAbove(highest, 1), verdictAbove(rise, 0)]),
