@@ -10,7 +10,7 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format, share } from "../numbers.ts";
 import { bootstrap, conjunction, verdictAbove } from "../statistics.ts";
-import { uniform } from "./curves.ts";
+import { percent, uniform } from "./curves.ts";
 
 const learned = ({ evaluation }: Trained) => recall(evaluation);
 const rank = ({ evaluation }: Trained) => evaluation.textToImage.meanRank;
@@ -66,7 +66,7 @@ const whereJointWins: Claim = {
       const others = arms.get(other)!;
       return bootstrap(arms.get("JEST")!.map((trained, at) => learned(trained) - learned(others[at])));
     };
-    const [, , repeating] = Object.keys(pools);
+    const [, , repeating, , exchanged] = Object.keys(pools);
     const [independent, filter] = [lead(repeating, "independent"), lead(repeating, "static filter")];
     const headings = ["pool", ...Object.keys(methods)];
     return {
@@ -80,7 +80,19 @@ const whereJointWins: Claim = {
           )
           .join("; ")
       }.`,
-      figures: [],
+      figures: [{
+        title: `Share of the trained captions that are the picture's own; ${exchanged}`,
+        xLabel: "step",
+        yLabel: "clean among the trained",
+        yFormat: percent,
+        series: [...found.get(exchanged)!].map(([name, all]) => ({
+          name,
+          points: all[0].lines.map(({ step }, at) => ({
+            x: step,
+            y: bootstrap(all.map(({ lines }) => lines[at].cleanShare!)).mean,
+          })),
+        })),
+      }],
       tables: [
         { title: "R@5", headings, rows },
         { title: "Mean rank, of 0 to 1; lower is better", headings, rows: ranks },
