@@ -28,6 +28,14 @@ export interface Series {
   readonly dashed?: boolean;
 }
 
+/** How numbers are printed, by name, so that a figure is data: 1.2 k, 1200 or 12 %. */
+export type NumberFormat = keyof typeof formats;
+const formats = {
+  compact,
+  plain: String,
+  percent: (value: number) => `${Number((100 * value).toPrecision(3))} %`,
+};
+
 /** A figure; the series are told apart by colour and named in its legend, in their order. */
 export interface Figure {
   /** What it is about, for its caption and for those who do not see it. */
@@ -39,9 +47,9 @@ export interface Figure {
   readonly logX?: boolean;
   /** Values of x that get a tick; chosen when left out. */
   readonly xTicks?: readonly number[];
-  /** How numbers are printed at the axes; {@link compact} when left out. */
-  readonly xFormat?: (x: number) => string;
-  readonly yFormat?: (y: number) => string;
+  /** How numbers are printed at the axes; `compact` when left out. */
+  readonly xFormat?: NumberFormat;
+  readonly yFormat?: NumberFormat;
 }
 
 /** Colours that stay apart for the colour-blind (Okabe and Ito 2008), the first JEST's own. */
@@ -68,7 +76,8 @@ export function seriesColor(at: number): string {
 
 /** A figure as an SVG element's text, its legend inside, on no background; empty when there is nothing to draw. */
 export function renderFigure(figure: Figure): string {
-  const { title, xLabel, yLabel, series, logX, xTicks, xFormat = compact, yFormat = compact } = figure;
+  const { title, xLabel, yLabel, series, logX, xTicks } = figure;
+  const xFormat = formats[figure.xFormat ?? "compact"], yFormat = formats[figure.yFormat ?? "compact"];
   const points = series.flatMap(({ name, points, dashed }, at) =>
     points.map((point) => ({ ...point, name, dashed, color: seriesColor(at) }))
   );
@@ -95,7 +104,8 @@ export function renderFigure(figure: Figure): string {
       labelOffset: 38,
       type: logX ? "log" : "linear",
       ticks: xTicks ? [...xTicks] : 5,
-      tickFormat: xFormat,
+      // Of a power of ten's ticks few have room for a label.
+      tickFormat: (x: number) => !logX || xTicks || /^[125]/.test(x.toExponential()) ? xFormat(x) : "",
       ...(logX ? {} : { nice: true }),
     },
     y: { label: yLabel, labelArrow: "none", ticks: 5, nice: true, tickFormat: yFormat, grid: true },

@@ -47,7 +47,5 @@ export async function byRatio(
   return { name, points };
 }
 
-/** A share as a percentage. */
-export const percent = (y: number) => `${Number((100 * y).toPrecision(3))} %`;
 /** What the score of these figures is. */
 export const recallLabel = "R@5 on another vendor's pictures";

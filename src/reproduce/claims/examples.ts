@@ -9,7 +9,7 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, crossing, verdictAbove } from "../statistics.ts";
-import { curve, ownCurve, percent, point, RATIOS, recallLabel, uniform } from "./curves.ts";
+import { curve, ownCurve, point, RATIOS, recallLabel, uniform } from "./curves.ts";
 
 /** What JEST is held against at equal trained examples, by name. */
 const rivalArms = (
@@ -97,7 +97,7 @@ export const fewerExamples: Claim = {
           title: "Score against trained examples",
           xLabel: "trained examples",
           yLabel: recallLabel,
-          yFormat: percent,
+          yFormat: "percent",
           series: lines.map(({ name, all }) => ({
             name,
             points: curve(all, (line) => line.trainedExamples),
@@ -107,7 +107,7 @@ export const fewerExamples: Claim = {
           title: "Score against the learner's FLOPs, scoring counted, the reference apart",
           xLabel: "learner's FLOPs",
           yLabel: recallLabel,
-          yFormat: percent,
+          yFormat: "percent",
           series: lines.map(({ name, all }) => ({
             name,
             points: curve(all, ({ flops }) => flops.learnerTrain + flops.learnerScore),
@@ -117,7 +117,7 @@ export const fewerExamples: Claim = {
           title: "All arms at equal trained examples, f = .9",
           xLabel: "trained examples",
           yLabel: recallLabel,
-          yFormat: percent,
+          yFormat: "percent",
           series: rivals.map(({ name, all }) => ({
             name,
             points: curve(all, (line) => line.trainedExamples),
@@ -127,7 +127,7 @@ export const fewerExamples: Claim = {
           title: "All arms against the learner's FLOPs, f = .9",
           xLabel: "learner's FLOPs",
           yLabel: recallLabel,
-          yFormat: percent,
+          yFormat: "percent",
           series: rivals.map(({ name, all }) => ({
             name,
             points: curve(all, ({ flops }) => flops.learnerTrain + flops.learnerScore),
@@ -137,14 +137,14 @@ export const fewerExamples: Claim = {
           title: "Score against seconds of training",
           xLabel: "seconds",
           yLabel: recallLabel,
-          yFormat: percent,
+          yFormat: "percent",
           series: lines.map(({ name, all }) => ({ name, points: curve(all, ({ seconds }) => seconds) })),
         },
         {
           title: "Share of the trained pictures that are in-domain",
           xLabel: "step",
           yLabel: "in-domain among the trained",
-          yFormat: percent,
+          yFormat: "percent",
           series: lines.slice(1).map(({ name, all }) => ({
             name,
             points: all[0].lines.map(({ step }, at) =>

@@ -57,7 +57,7 @@ const curationMatters: Claim = {
         yLabel: "R@5",
         logX: true,
         xTicks: steps,
-        xFormat: String,
+        xFormat: "plain",
         series: [
           { name: "learner, JEST", points: points(learned) },
           { name: "its reference", points: points(referred), dashed: true },

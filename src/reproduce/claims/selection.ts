@@ -188,7 +188,7 @@ const chunksReachGibbs: Claim = {
         yLabel: "share of Gibbs sampling's gain",
         logX: true,
         xTicks: chunks,
-        xFormat: String,
+        xFormat: "plain",
         series: [...series, {
           name: "Gibbs sampling",
           dashed: true,
@@ -238,7 +238,7 @@ const gibbsIsSlow: Claim = {
         yLabel: "share of the way to the plateau",
         logX: true,
         xTicks: [16, 64, 256, 1024],
-        xFormat: String,
+        xFormat: "plain",
         series: [
           {
             name: "Gibbs sampling",

@@ -11,7 +11,7 @@ import type { Claim } from "../claim.ts";
 import { type Lab, recall, type Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, crossing, type Interval, verdictAbove } from "../statistics.ts";
-import { percent, point, recallLabel, uniform } from "./curves.ts";
+import { point, recallLabel, uniform } from "./curves.ts";
 
 /** What may be reached, each 0 for chance. */
 const scores = {
@@ -141,7 +141,7 @@ export const sifting: Claim = {
         }`,
         xLabel: "learner's FLOPs",
         yLabel: recallLabel,
-        yFormat: percent,
+        yFormat: "percent",
         logX: true,
         series,
       })),

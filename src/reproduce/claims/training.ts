@@ -11,7 +11,7 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, type Interval, verdictAbove } from "../statistics.ts";
-import { byRatio, percent, point, RATIOS, recallLabel, uniform } from "./curves.ts";
+import { byRatio, point, RATIOS, recallLabel, uniform } from "./curves.ts";
 import { fewerExamples } from "./examples.ts";
 
 const jointBeatsIndependent: Claim = {
@@ -45,7 +45,7 @@ const jointBeatsIndependent: Claim = {
         title: "Final score against the filter ratio",
         xLabel: "filter ratio f",
         yLabel: recallLabel,
-        yFormat: percent,
+        yFormat: "percent",
         xTicks: RATIOS,
         series: [
           await byRatio(lab, "joint", RATIOS, joint),
@@ -103,7 +103,7 @@ const learnabilityScalesBest: Claim = {
         title: "Final score against the filter ratio, by score",
         xLabel: "filter ratio f",
         yLabel: recallLabel,
-        yFormat: percent,
+        yFormat: "percent",
         xTicks: RATIOS,
         series,
       }],
@@ -215,7 +215,7 @@ const smallBatches: Claim = {
         yLabel: "share of R@5",
         logX: true,
         xTicks: batches.toReversed(),
-        xFormat: String,
+        xFormat: "plain",
         series: [series("JEST", kept.joint), series("uniform, long", kept.uniform)],
       }],
       tables: [],
@@ -247,7 +247,7 @@ const softmaxToo: Claim = {
         title: "Final score against the filter ratio, by loss",
         xLabel: "filter ratio f",
         yLabel: recallLabel,
-        yFormat: percent,
+        yFormat: "percent",
         xTicks: ratios,
         series,
       }],
