@@ -172,7 +172,11 @@ Deno.test(
         );
       }
       const page = renderReproduction(first);
-      assert.equal(renderReproduction(JSON.parse(JSON.stringify(first))), page, "results.json holds all of it");
+      assert.equal(
+        renderReproduction(JSON.parse(JSON.stringify(first))),
+        page,
+        "results.json holds all of it",
+      );
       assert.match(page, /<pre>a &lt; b<\/pre>/);
       for (const { title } of first.claims) assert.ok(page.includes(title.replaceAll("'", "&#39;")), title);
       assert.equal(page.match(/<svg/g)!.length, 1);
