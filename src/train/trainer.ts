@@ -57,9 +57,13 @@ export class DivergenceError extends Error {
   /** The error's kind. */
   override name = "DivergenceError";
 
-  /** @param logs the steps that were read with the one that failed and went well, oldest first */
-  constructor(message: string, readonly logs: readonly StepLog[] = []) {
+  /** The steps that were read together with the one that failed, and went well, oldest first. */
+  readonly logs: readonly StepLog[];
+
+  /** An error that holds the steps before it. */
+  constructor(message: string, logs: readonly StepLog[] = []) {
     super(message);
+    this.logs = logs;
   }
 }
 
