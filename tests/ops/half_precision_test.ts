@@ -328,7 +328,7 @@ Deno.test("what cannot read half precision refuses it by name", () => {
   const graph = new Graph(), half = graph.temporary("half", [8, 4], "f16");
   assert.throws(() => gatherRows(graph, half, graph.temporary("indices", [2], "u32")), {
     name: "TypeError",
-    message: /"gather\.forward" on f16: "half" is bound to "x"/,
+    message: /"gather\.rows" on f16: "half" is bound to "x_vectors"/,
   });
   assert.throws(
     () => layerNorm(graph, half, graph.temporary("w", [4]), graph.temporary("b", [4])),
