@@ -1,4 +1,5 @@
 import type { TrainOptions } from "../config/train_options.ts";
+import { referenceNames } from "../run/arm_options.ts";
 import { openSource } from "../data/sources/open_source.ts";
 import { ExitCode } from "./errors.ts";
 
@@ -38,4 +39,16 @@ export async function dataIntent({ pool, curated, task, test, poolSize }: TrainO
     );
   }
   return intents;
+}
+
+/** That references of a run's own are trained, said for `--dry-run`. */
+export function ownReferenceIntent(
+  options: Parameters<typeof referenceNames>[0] & Pick<TrainOptions, "referenceSteps">,
+): string {
+  const { length } = referenceNames(options), each = length > 1 ? " each" : "";
+  return `train ${
+    length > 1 ? `${length} references` : "a reference"
+  } for ${options.referenceSteps} steps${each}, unless ${
+    length > 1 ? "they are" : "it is"
+  } kept from an earlier run`;
 }

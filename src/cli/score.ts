@@ -7,10 +7,10 @@ import { prepareReference } from "../run/prepare_reference.ts";
 import { openTuned } from "../run/tuning.ts";
 import { writeFileAtomic } from "../storage/files.ts";
 import type { InvocationOf } from "./command_line.ts";
-import { announce, dataIntent } from "./dry_run.ts";
+import { announce, dataIntent, ownReferenceIntent } from "./dry_run.ts";
 import { ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
-import { givenOptions, ownReferenceIntent } from "./train.ts";
+import { givenOptions } from "./train.ts";
 
 /** `superbatch score`: a reference's score and embeddings of every pair of the pool, in a file. */
 export async function score(

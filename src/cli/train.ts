@@ -1,11 +1,11 @@
 import { type TrainOptions, trainOptions, type TrainOptionsInput } from "../config/train_options.ts";
-import { planLine, planRun, referenceNames } from "../run/arm_options.ts";
+import { planLine, planRun } from "../run/arm_options.ts";
 import { openTuned } from "../run/tuning.ts";
 import { terminalSummary } from "../report/terminal.ts";
 import { withInitial } from "../run/initial.ts";
 import { runTraining } from "../run/run.ts";
 import type { InvocationOf } from "./command_line.ts";
-import { announce, dataIntent } from "./dry_run.ts";
+import { announce, dataIntent, ownReferenceIntent } from "./dry_run.ts";
 import { ExitCode, UsageError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 
@@ -53,18 +53,6 @@ async function announceTraining(options: TrainOptions, json: boolean): Promise<n
     ],
     writes: [`${out}/<time>-${name}/`],
   }, json);
-}
-
-/** That references of a run's own are trained, said for `--dry-run`. */
-export function ownReferenceIntent(
-  options: Parameters<typeof referenceNames>[0] & Pick<TrainOptions, "referenceSteps">,
-): string {
-  const { length } = referenceNames(options), each = length > 1 ? " each" : "";
-  return `train ${
-    length > 1 ? `${length} references` : "a reference"
-  } for ${options.referenceSteps} steps${each}, unless ${
-    length > 1 ? "they are" : "it is"
-  } kept from an earlier run`;
 }
 
 /**

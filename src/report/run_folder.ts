@@ -10,6 +10,11 @@ import type { MetricLine, RunSummary, SelectionSnapshot } from "../train/record.
 /** How a run stands. Only a complete one has a summary. */
 export type RunStatus = "running" | "complete" | "interrupted" | "failed";
 
+/** What `status.json` holds. */
+function statusText(status: RunStatus, reason?: string): string {
+  return JSON.stringify({ status, ...(reason ? { reason } : {}) }) + "\n";
+}
+
 /** A folder or file of a run is missing, incomplete or not writable. */
 export class RunFolderError extends Error {
   /** The error's kind. */
@@ -26,12 +31,8 @@ export class RunFolder {
 
   /** Says in `status.json` that the run was left in its midst; the last thing that a process which exits can do. */
   readonly #left = () => {
-    const status = { status: "interrupted", reason: "Stopped at once" } satisfies {
-      status: RunStatus;
-      reason: string;
-    };
     try {
-      Deno.writeTextFileSync(`${this.path}/status.json`, JSON.stringify(status) + "\n");
+      Deno.writeTextFileSync(`${this.path}/status.json`, statusText("interrupted", "Stopped at once"));
     } catch {
       // Nobody is left to be told.
     }
@@ -97,7 +98,7 @@ export class RunFolder {
   }
 
   async #setStatus(status: RunStatus, reason?: string): Promise<void> {
-    await this.writeFile("status.json", JSON.stringify({ status, ...(reason ? { reason } : {}) }) + "\n");
+    await this.writeFile("status.json", statusText(status, reason));
   }
 }
 

@@ -52,8 +52,7 @@ export function referenceOptions(options: PlannedOptions): PlannedOptions {
 
 /** The options of each of the references that a run trains: one for every set that is named, as often as is asked for. */
 export function ownReferences(options: PlannedOptions): PlannedOptions[] {
-  const sets = options.referenceData.split("+") as PlannedOptions["referenceData"][];
-  return sets.flatMap((referenceData) =>
+  return referenceSets(options).flatMap((referenceData) =>
     Array.from(
       { length: options.references },
       (_, at) => ({ ...options, referenceData, references: 1, seed: options.seed + at }),
@@ -61,12 +60,20 @@ export function ownReferences(options: PlannedOptions): PlannedOptions[] {
   );
 }
 
+/** The sets that a run's own references are trained on, a reference or more on each. */
+function referenceSets(
+  { referenceData }: Pick<TrainOptions, "referenceData">,
+): TrainOptions["referenceData"][] {
+  return referenceData === "curated+pool" ? ["curated", "pool"] : [referenceData];
+}
+
 /** What a run calls the models that its reference is made of. */
 export function referenceNames(
-  { reference, references, referenceData }: Pick<TrainOptions, "reference" | "references" | "referenceData">,
+  options: Pick<TrainOptions, "reference" | "references" | "referenceData">,
 ): string[] {
+  const { reference, references } = options;
   const length = reference === null
-    ? referenceData.split("+").length * references
+    ? referenceSets(options).length * references
     : splitSources(reference).length;
   return length === 1 ? ["reference"] : Array.from({ length }, (_, at) => `reference-${at + 1}`);
 }

@@ -111,12 +111,12 @@ export function embedCoTrained(
   const { config, patchSize, scorePatchSize, scoreDrop, coarseShare, kept } = model;
   const places = placesByResolution(from, from + pixels.shape[0], coarseShare);
   const fine = { patchSize }, coarse = coarseResolution(model, Pass.train, coarseBefore(from, coarseShare));
+  const asScored = ({ patchSize }: Resolution) => scoreDrop === 0 && patchSize === scorePatchSize;
   /** The pictures at some of the places, at all of them when `rows` is null. */
   const imagesOf = (rows: Tensor | null, resolution: Resolution): Tensor => {
     const at = (x: Tensor) => rows ? gatherRows(graph, x, rows) : x;
     const build = () => imageEmbeddings(graph, parameters, config, at(pixels), resolution);
-    const asScored = scoreDrop === 0 && resolution.patchSize === scorePatchSize;
-    return kept && asScored ? recall(graph, kept.image, at(kept.indices), build) : build();
+    return kept && asScored(resolution) ? recall(graph, kept.image, at(kept.indices), build) : build();
   };
   const imagesAt = (places: readonly number[], resolution: Resolution): Tensor =>
     imagesOf(
@@ -125,7 +125,7 @@ export function embedCoTrained(
     );
   const images = (): Tensor => {
     const { fine: finely, coarse: coarsely } = places;
-    if (coarsely.length === 0 || scoresAsTrained({ ...model, coarseShare: 0 })) return imagesOf(null, fine);
+    if (coarsely.length === 0 || asScored(fine)) return imagesOf(null, fine);
     if (finely.length === 0) return imagesOf(null, coarse);
     return mergeRows(graph, [imagesAt(finely, fine), imagesAt(coarsely, coarse)], [finely, coarsely]);
   };

@@ -115,7 +115,7 @@ export const stepShape = {
   recompute: yes("--recompute", message`Keep less, compute it again in the reverse walk.`),
   reuseScoring: yes(
     "--reuse-scoring",
-    message`Keep what scoring computed of the selected examples, and train from there: faster, more memory.`,
+    message`Keep what scoring computed of the selected examples, and train from there: fewer FLOPs, more memory.`,
   ),
   memory: optional(size("--memory", message`What model and step may take together, such as 8GiB.`)),
 };

@@ -47,5 +47,10 @@ export async function byRatio(
   return { name, points };
 }
 
+/** An arm's final score. */
+export const learned = ({ evaluation }: Trained): number => recall(evaluation);
+/** FLOPs of a learner, scoring counted, the reference apart. */
+export const spent = ({ flops }: Pick<Trained, "flops">): number => flops.learnerTrain + flops.learnerScore;
+
 /** What the score of these figures is. */
 export const recallLabel = "R@5 on another vendor's pictures";

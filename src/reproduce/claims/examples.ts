@@ -9,7 +9,7 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, crossing, verdictAbove } from "../statistics.ts";
-import { curve, ownCurve, point, RATIOS, recallLabel, uniform } from "./curves.ts";
+import { curve, ownCurve, point, RATIOS, recallLabel, spent, uniform } from "./curves.ts";
 
 /** What JEST is held against at equal trained examples, by name. */
 const rivalArms = (
@@ -110,7 +110,7 @@ export const fewerExamples: Claim = {
           yFormat: "percent",
           series: lines.map(({ name, all }) => ({
             name,
-            points: curve(all, ({ flops }) => flops.learnerTrain + flops.learnerScore),
+            points: curve(all, spent),
           })),
         },
         {
@@ -130,7 +130,7 @@ export const fewerExamples: Claim = {
           yFormat: "percent",
           series: rivals.map(({ name, all }) => ({
             name,
-            points: curve(all, ({ flops }) => flops.learnerTrain + flops.learnerScore),
+            points: curve(all, spent),
           })),
         },
         {
@@ -161,7 +161,7 @@ export const fewerExamples: Claim = {
           format(bootstrap(all.map(({ evaluation }) => recall(evaluation)))),
           format(bootstrap(all.map(({ evaluation }) => evaluation.textToImage.mrr))),
           format(bootstrap(all.map(({ evaluation }) => evaluation.textToImage.meanRank))),
-          format(all[0].flops.learnerTrain + all[0].flops.learnerScore),
+          format(spent(all[0])),
           format(bootstrap(all.map(({ seconds }) => seconds))),
         ]),
       }],

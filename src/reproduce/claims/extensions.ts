@@ -10,9 +10,8 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format, share } from "../numbers.ts";
 import { bootstrap, conjunction, verdictAbove } from "../statistics.ts";
-import { uniform } from "./curves.ts";
+import { learned, uniform } from "./curves.ts";
 
-const learned = ({ evaluation }: Trained) => recall(evaluation);
 const rank = ({ evaluation }: Trained) => evaluation.textToImage.meanRank;
 const over = (all: readonly Trained[], of: (trained: Trained) => number) => bootstrap(all.map(of));
 

@@ -9,8 +9,8 @@ import type { Claim } from "../claim.ts";
 import { recall, type Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, verdictAbove } from "../statistics.ts";
+import { learned } from "./curves.ts";
 
-const learned = ({ evaluation }: Trained) => recall(evaluation);
 const referred = ({ reference }: Trained) => recall(reference);
 
 const curationMatters: Claim = {

@@ -8,19 +8,17 @@ import type { TrainOptionsInput } from "../../config/train_options.ts";
 import { preset } from "../../models/config.ts";
 import type { Series } from "../../report/figure.ts";
 import type { Claim } from "../claim.ts";
-import { type Lab, recall, type Trained } from "../lab.ts";
+import type { Lab, Trained } from "../lab.ts";
 import { format } from "../numbers.ts";
 import { bootstrap, conjunction, crossing, type Interval, verdictAbove } from "../statistics.ts";
-import { point, recallLabel, uniform } from "./curves.ts";
+import { learned, point, recallLabel, spent, uniform } from "./curves.ts";
 
 /** What may be reached, each 0 for chance. */
 const scores = {
-  "R@5": ({ evaluation }: Trained) => recall(evaluation),
+  "R@5": learned,
   "MRR": ({ evaluation: { textToImage } }: Trained) => textToImage.mrr,
   "mean rank": ({ evaluation: { textToImage } }: Trained) => 1 - 2 * textToImage.meanRank,
 } as const;
-const learned = scores["R@5"];
-const spent = ({ flops }: Trained) => flops.learnerTrain + flops.learnerScore;
 const examples = ({ lines }: Trained) => lines.at(-1)!.trainedExamples;
 
 /** Lengths of training by which an arm's need is read off, as parts of the scale's steps. */
